@@ -1,0 +1,296 @@
+"""One validated configuration for a run.
+
+A recipe is a small YAML file; every key is a field below, everything is checked once, here, and the rest of the code
+trusts it. An unknown key is an error that names the nearest valid one.
+"""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from proofgrad.verifiers.errors import ConfigError
+
+__all__ = [
+    "Config",
+    "EnvConfig",
+    "EvaluationConfig",
+    "FrontierConfig",
+    "GRPOSettings",
+    "GenerationConfig",
+    "PolicyConfig",
+    "ScratchPolicy",
+    "VerificationConfig",
+    "WarmStartConfig",
+    "load_config",
+]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class ScratchPolicy(_Section):
+    """Shape of a Qwen3-style policy made from scratch."""
+
+    hidden_size: int = Field(192, ge=32)
+    intermediate_size: int = Field(512, ge=32)
+    layers: int = Field(4, ge=1)
+    heads: int = Field(6, ge=1)
+    key_value_heads: int = Field(2, ge=1)
+    head_dim: int = Field(32, ge=16)
+    """vLLM supports 32, 64, 80, 96, 112, 128, 192 and 256."""
+    vocab_size: int = Field(512, ge=258)
+    """Upper bound on the tokenizer's size: 256 bytes, 2 special tokens, and merges learned from demonstrations."""
+    context: int = Field(512, ge=32)
+    """Longest prompt and completion together, in tokens."""
+
+
+class PolicyConfig(_Section):
+    """The policy to train: `path` of an existing one, or `scratch` to make a small one."""
+
+    path: str | None = None
+    """A directory, or a name on the Hugging Face Hub."""
+    scratch: ScratchPolicy | None = None
+    dtype: Literal["float32", "bfloat16"] = "float32"
+
+    @model_validator(mode="after")
+    def _one_of(self) -> PolicyConfig:
+        if (self.path is None) == (self.scratch is None):
+            raise ValueError("give exactly one of 'path' and 'scratch'")
+        return self
+
+
+class EnvConfig(_Section):
+    """One environment of the mixture."""
+
+    name: str
+    """As registered: `proofgrad doctor` lists the installed ones."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """For the environment's constructor, e.g. min_level and max_level. They hold for training and evaluation."""
+    demonstration_options: dict[str, Any] = Field(default_factory=dict)
+    """Override `options` for the warm start's demonstrations, e.g. to keep them easier than the tasks."""
+    weight: float = Field(1.0, gt=0)
+    """Share of the training tasks, relative to the other environments."""
+
+
+class WarmStartConfig(_Section):
+    """Supervised start on demonstrations, for a policy that cannot yet score."""
+
+    demonstrations: int = Field(4000, ge=0)
+    """For each environment; 0 leaves the warm start out."""
+    epochs: float = Field(1.0, gt=0)
+    batch_size: int = Field(64, ge=1)
+    learning_rate: float = Field(2e-3, gt=0)
+
+
+class FrontierConfig(_Section):
+    """Which tasks are worth a step: those that the starting policy solves sometimes.
+
+    Before the first step every task of a pool is tried `samples` times; tasks solved every time or never carry no
+    advantage and are left out.
+    """
+
+    pool: int = Field(0, ge=0)
+    """Tasks to try, over all environments; 0 trains on unfiltered tasks."""
+    samples: int = Field(4, ge=2)
+
+
+class GRPOSettings(_Section):
+    """Group relative policy optimisation (Shao et al. 2024, arXiv 2402.03300), as TRL implements it."""
+
+    steps: int = Field(100, ge=0)
+    """Generation steps: each samples, verifies and updates once over."""
+    prompts_per_step: int = Field(16, ge=1)
+    group_size: int = Field(16, ge=2)
+    """Completions of one prompt."""
+    minibatches: int = Field(1, ge=1)
+    """Optimizer updates for each generation step."""
+    micro_batch: int | None = Field(None, ge=1)
+    """Completions in one forward pass of one process; None takes a whole minibatch at once."""
+    learning_rate: float = Field(1e-4, gt=0)
+    warmup_steps: int = Field(0, ge=0)
+    kl_coefficient: float = Field(0.0, ge=0)
+    """Weight of the KL divergence from the policy at the start of GRPO."""
+    clip_low: float = Field(0.2, gt=0)
+    clip_high: float = Field(0.28, gt=0)
+    """Upper clip range; above `clip_low` it favours exploration (DAPO, arXiv 2503.14476)."""
+    loss_type: Literal["grpo", "dr_grpo", "dapo", "bnpo"] = "dr_grpo"
+    scale_rewards: Literal["group", "batch", "none"] = "none"
+    max_grad_norm: float = Field(0.5, gt=0)
+    frontier: FrontierConfig = FrontierConfig()
+    collapse_window: int = Field(10, ge=1)
+    """Steps over which the solved share is averaged to notice a collapse."""
+    collapse_ratio: float = Field(0.5, ge=0, lt=1)
+    """Stop, and go back to the best checkpoint, when the average falls below this share of its best; 0 never stops."""
+    save_steps: int = Field(20, ge=1)
+    """Steps between checkpoints."""
+
+    @model_validator(mode="after")
+    def _divides(self) -> GRPOSettings:
+        completions = self.prompts_per_step * self.group_size
+        if completions % self.minibatches:
+            raise ValueError(f"minibatches ({self.minibatches}) must divide prompts_per_step * group_size ({completions})")
+        if self.micro_batch and completions // self.minibatches % self.micro_batch:
+            raise ValueError(
+                f"micro_batch ({self.micro_batch}) must divide prompts_per_step * group_size / minibatches "
+                f"({completions // self.minibatches})"
+            )
+        return self
+
+
+class GenerationConfig(_Section):
+    """How completions are sampled while training."""
+
+    engine: Literal["auto", "vllm", "transformers"] = "auto"
+    """auto takes vLLM where it is installed, and says which it took and why."""
+    temperature: float = Field(1.0, gt=0)
+    max_tokens: int = Field(128, ge=1)
+    vllm_memory: float = Field(0.3, gt=0, lt=1)
+    """Share of GPU memory for vLLM; without a GPU, `VLLM_CPU_KVCACHE_SPACE` (GiB) decides."""
+
+
+class EvaluationConfig(_Section):
+    """Held-out evaluation before and after training, on the same tasks."""
+
+    tasks: int = Field(200, ge=2)
+    """For each environment."""
+    samples: int = Field(4, ge=1)
+    """Completions of each task."""
+    temperature: float = Field(1.0, ge=0)
+    """0 is greedy decoding, and then `samples` must be 1."""
+
+    @model_validator(mode="after")
+    def _greedy_once(self) -> EvaluationConfig:
+        if self.temperature == 0 and self.samples != 1:
+            raise ValueError("temperature 0 always gives the same completion: set samples to 1")
+        return self
+
+
+class VerificationConfig(_Section):
+    """How candidates are judged."""
+
+    workers: int = Field(2, ge=1)
+    """Judgements under way at once."""
+    retries: int = Field(2, ge=0)
+    """How often an UNKNOWN verdict is tried again before the completion is left out of the update."""
+    options: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """Constructor options by verifier, e.g. {program: {require_isolation: true}}."""
+
+
+class Config(_Section):
+    """Everything a run needs; stored resolved as config.yaml in the run directory."""
+
+    name: str
+    """The run directory is `runs_dir`/`name`."""
+    runs_dir: Path = Path("runs")
+    seed: int = Field(0, ge=0)
+    policy: PolicyConfig
+    envs: list[EnvConfig] = Field(min_length=1)
+    warm_start: WarmStartConfig = WarmStartConfig()
+    grpo: GRPOSettings = GRPOSettings()
+    generation: GenerationConfig = GenerationConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+    verification: VerificationConfig = VerificationConfig()
+
+    @model_validator(mode="after")
+    def _distinct_envs(self) -> Config:
+        names = [env.name for env in self.envs]
+        if len(set(names)) != len(names):
+            raise ValueError("envs: each environment may stand once")
+        return self
+
+    @property
+    def run_dir(self) -> Path:
+        """Where this run keeps everything."""
+        return self.runs_dir / self.name
+
+    def to_yaml(self) -> str:
+        """The resolved configuration."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+
+
+def load_config(path: Path, overrides: list[str] | None = None) -> Config:
+    """Read a recipe.
+
+    Args:
+        path: the YAML file.
+        overrides: ``dotted.key=value`` with a YAML value, applied on top.
+
+    Raises:
+        ConfigError: one line that names the file, the key and what is allowed there.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ConfigError(f"cannot read the configuration '{path}': {reason}") from error
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise ConfigError(f"'{path}' is not valid YAML{where}: {getattr(error, 'problem', error)}") from error
+    if not isinstance(data, dict):
+        raise ConfigError(f"'{path}' must hold a mapping of keys to values, see configs/quickstart.yaml")
+    for override in overrides or []:
+        _apply(data, override)
+    try:
+        return Config.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError(f"'{path}': {_explain(error)}") from error
+
+
+def _apply(data: dict[str, Any], override: str) -> None:
+    key, separator, value = override.partition("=")
+    if not separator or not key:
+        raise ConfigError(f"'{override}' is no override: write dotted.key=value, e.g. grpo.steps=10")
+    *parents, last = key.split(".")
+    node = data
+    for parent in parents:
+        node = node.setdefault(parent, {})
+        if not isinstance(node, dict):
+            raise ConfigError(f"override '{override}': '{parent}' holds a value, not a section")
+    try:
+        node[last] = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"override '{override}': the value is not valid YAML") from error
+
+
+def _explain(error: ValidationError) -> str:
+    first, *others = error.errors()
+    where = ".".join(str(part) for part in first["loc"])
+    more = f" (and {len(others)} more)" if others else ""
+    if first["type"] == "extra_forbidden":
+        key = str(first["loc"][-1])
+        valid = sorted(_section_at(Config, first["loc"][:-1]).model_fields)
+        near = difflib.get_close_matches(key, valid, n=1)
+        hint = f"did you mean '{near[0]}'?" if near else f"valid keys: {', '.join(valid)}"
+        return f"unknown key '{where}'; {hint}{more}"
+    if first["type"] == "missing":
+        return f"'{where}' is missing{more}"
+    message = first["msg"].removeprefix("Value error, ")
+    given = "" if isinstance(first["input"], dict | list) else f", got {first['input']!r}"
+    return f"{where + ': ' if where else ''}{message[0].lower()}{message[1:]}{given}{more}"
+
+
+def _section_at(section: type[BaseModel], loc: tuple[int | str, ...]) -> type[BaseModel]:
+    """The section that a validation error's location lies in."""
+    for part in loc:
+        if isinstance(part, int):
+            continue
+        section = _model_in(section.model_fields[part].annotation) or section
+    return section
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    if get_origin(annotation) in (list, Union, UnionType):
+        return next((found for part in get_args(annotation) if (found := _model_in(part))), None)
+    return None

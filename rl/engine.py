@@ -1,0 +1,249 @@
+"""Sampling from a policy, by vLLM or by transformers, behind one interface.
+
+Completions come back through a callback as they finish, so that the first is being verified while the last is still
+being written. Every request carries a seed, and the same requests with the same weights give the same completions,
+however far an earlier run came. (On a GPU vLLM draws each request from its own seed. On a CPU vLLM 0.31 cannot: its
+sampler asks the CPU's generator for an offset that it does not have as soon as a prompt is split over two steps. There,
+and with transformers, one stream seeded by the whole batch serves all.)
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from proofgrad.verifiers.errors import MissingExtraError
+
+__all__ = ["Completion", "Engine", "Request", "Sampling", "TransformersEngine", "VLLMEngine", "choose_engine", "start_vllm"]
+
+log = logging.getLogger(__name__)
+
+# transformers keeps the logits of every new token of a batch; this many of them (4 bytes each) is 1 GiB.
+_LOGITS_IN_MEMORY = 2**28
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One completion to sample."""
+
+    prompt_ids: Sequence[int]
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """Sampling parameters; temperature 0 is greedy decoding."""
+
+    temperature: float
+    max_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What was sampled.
+
+    Attributes:
+        token_ids: the end-of-text token included when it was sampled.
+        logprobs: log-probability of each token under the sampling distribution; same length as `token_ids`.
+        text: decoded, without special tokens.
+        truncated: whether `max_tokens` cut it off.
+    """
+
+    token_ids: list[int]
+    logprobs: list[float]
+    text: str
+    truncated: bool
+
+
+class Engine(Protocol):
+    """Samples completions."""
+
+    name: str
+
+    def generate(
+        self, requests: Sequence[Request], sampling: Sampling, on_completion: Callable[[int, Completion], None]
+    ) -> None:
+        """Sample every request; call `on_completion(index, completion)` once for each, in the order they finish."""
+        ...
+
+
+def choose_engine(asked: str) -> tuple[str, str]:
+    """The engine to use, ``vllm`` or ``transformers``, and why.
+
+    Raises:
+        MissingExtraError: vLLM was asked for by name and is not installed.
+    """
+    installed = importlib.util.find_spec("vllm") is not None
+    if asked == "vllm" and not installed:
+        raise MissingExtraError("vllm", "vllm", "generation.engine: vllm")
+    if asked != "auto":
+        return asked, "the configuration names it"
+    if installed:
+        return "vllm", "it is installed"
+    return "transformers", "vllm is not installed (pip install 'proofgrad[vllm]')"
+
+
+def prepare_vllm_environment() -> None:
+    """Settings that vLLM reads from the environment when it is imported; what the user has set stays."""
+    os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+    os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
+    os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
+
+
+def keep_weights_replaceable() -> None:
+    """Have vLLM's CPU layers read their weights at every call, so that a trainer can replace them.
+
+    vLLM 0.31 on a CPU packs each linear layer's weight for oneDNN (or AMX) once after loading and drops the original.
+    New weights then have no place to go, and its own `reload_weights` leaves a tied output layer as it was: measured,
+    log-probabilities off by up to 2 nats. The plain kernel reads the live weight; a CUDA build never comes here.
+    """
+    import torch
+    from vllm.model_executor.layers import utils
+    from vllm.platforms import current_platform
+
+    if current_platform.is_cpu():
+
+        def dispatch(layer: Any, remove_weight: bool) -> None:
+            layer.cpu_linear = torch.nn.functional.linear
+
+        utils.dispatch_cpu_unquantized_gemm = dispatch
+
+
+def start_vllm(model: str, *, max_model_len: int, memory: float, max_num_seqs: int = 256) -> Any:
+    """A vLLM engine of its own, for evaluation outside a training run."""
+    prepare_vllm_environment()
+    from vllm import LLM
+
+    return LLM(
+        model=model,
+        max_model_len=max_model_len,
+        max_num_seqs=max_num_seqs,
+        gpu_memory_utilization=memory,
+        logprobs_mode="processed_logprobs",
+        seed=0,
+    )
+
+
+@contextmanager
+def batch_seed(requests: Sequence[Request]) -> Iterator[None]:
+    """Seed torch's generators by the seeds of a batch, and give back their state afterwards."""
+    import torch
+
+    with torch.random.fork_rng():
+        torch.manual_seed(hash(tuple(r.seed for r in requests)) % 2**63)
+        yield
+
+
+class VLLMEngine:
+    """Streams requests through a vLLM `LLM`."""
+
+    name = "vllm"
+
+    def __init__(self, llm: Any, tokenizer: Any) -> None:
+        self._llm, self._tokenizer = llm, tokenizer
+        self._batch = 0
+
+    def generate(
+        self, requests: Sequence[Request], sampling: Sampling, on_completion: Callable[[int, Completion], None]
+    ) -> None:
+        import torch
+        from vllm import SamplingParams
+
+        engine = self._llm.llm_engine
+        own_seeds = torch.cuda.is_available()
+        self._batch += 1
+        for index, request in enumerate(requests):
+            params = SamplingParams(
+                temperature=sampling.temperature,
+                max_tokens=sampling.max_tokens,
+                seed=request.seed if own_seeds else None,
+                logprobs=0,
+                detokenize=False,
+            )
+            engine.add_request(f"{self._batch}-{index}", {"prompt_token_ids": list(request.prompt_ids)}, params)
+        with batch_seed(requests):
+            while engine.has_unfinished_requests():
+                for output in engine.step():
+                    if output.finished:
+                        on_completion(int(output.request_id.split("-")[1]), self._completion(output.outputs[0]))
+
+    def _completion(self, output: Any) -> Completion:
+        token_ids = list(output.token_ids)
+        logprobs = [entry[token].logprob for entry, token in zip(output.logprobs, token_ids, strict=True)]
+        text = self._tokenizer.decode(token_ids, skip_special_tokens=True)
+        return Completion(token_ids, logprobs, text, truncated=output.finish_reason == "length")
+
+
+class TransformersEngine:
+    """Batched `model.generate`: slower than vLLM on large batches, and needs nothing more than the trainer does."""
+
+    name = "transformers"
+
+    def __init__(self, model: Any, tokenizer: Any) -> None:
+        self._model, self._tokenizer = model, tokenizer
+
+    def generate(
+        self, requests: Sequence[Request], sampling: Sampling, on_completion: Callable[[int, Completion], None]
+    ) -> None:
+        # Prompts of like length share a batch, so that little is padded.
+        order = sorted(range(len(requests)), key=lambda i: len(requests[i].prompt_ids))
+        per_sequence = self._model.config.get_text_config().vocab_size * sampling.max_tokens
+        batch_size = max(1, min(128, _LOGITS_IN_MEMORY // per_sequence))
+        for start in range(0, len(order), batch_size):
+            chosen = order[start : start + batch_size]
+            completions = self._sample([requests[i] for i in chosen], sampling)
+            for index, completion in zip(chosen, completions, strict=True):
+                on_completion(index, completion)
+
+    def _sample(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
+        import torch
+
+        pad, eos = self._tokenizer.pad_token_id, self._end_tokens()
+        width = max(len(r.prompt_ids) for r in requests)
+        input_ids_BT = torch.tensor([[pad] * (width - len(r.prompt_ids)) + list(r.prompt_ids) for r in requests])
+        mask_BT = torch.tensor([[0] * (width - len(r.prompt_ids)) + [1] * len(r.prompt_ids) for r in requests])
+        greedy = sampling.temperature == 0
+        was_training = self._model.training
+        self._model.eval()
+        with torch.no_grad(), batch_seed(requests):
+            out = self._model.generate(
+                input_ids=input_ids_BT.to(self._model.device),
+                attention_mask=mask_BT.to(self._model.device),
+                max_new_tokens=sampling.max_tokens,
+                do_sample=not greedy,
+                temperature=None if greedy else sampling.temperature,
+                top_k=None if greedy else 0,
+                top_p=None if greedy else 1.0,
+                pad_token_id=pad,
+                eos_token_id=eos,
+                return_dict_in_generate=True,
+                output_logits=True,
+            )
+        self._model.train(was_training)
+        new_BT = out.sequences[:, width:].cpu()
+        scale = 1.0 if greedy else sampling.temperature
+        logprobs_TB = [
+            torch.log_softmax(logits_BV.float() / scale, dim=-1).cpu().gather(-1, new_BT[:, t : t + 1]).squeeze(-1)
+            for t, logits_BV in enumerate(out.logits)
+        ]
+        logprobs_BT = torch.stack(logprobs_TB, dim=1)
+        return [self._cut(ids, lps, eos) for ids, lps in zip(new_BT.tolist(), logprobs_BT.tolist(), strict=True)]
+
+    def _end_tokens(self) -> list[int]:
+        configured = self._model.generation_config.eos_token_id
+        if configured is None:
+            return [self._tokenizer.eos_token_id]
+        return list(configured) if isinstance(configured, list) else [configured]
+
+    def _cut(self, token_ids: list[int], logprobs: list[float], eos: list[int]) -> Completion:
+        ends = [i for i, token in enumerate(token_ids) if token in eos]
+        length = ends[0] + 1 if ends else len(token_ids)
+        kept = token_ids[:length]
+        text = self._tokenizer.decode(kept, skip_special_tokens=True)
+        return Completion(kept, logprobs[:length], text, truncated=not ends)

