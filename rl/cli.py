@@ -1,40 +1,206 @@
-"""The command line: ``proofgrad train | eval | verify | doctor``."""
+"""The command line: ``proofgrad train | eval | verify | doctor``.
+
+Exit status: 0 done (for `verify`: passed), 1 the candidate failed, 2 wrong usage or a missing part, 3 unknown.
+"""
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+import click
 import typer
 
-from proofgrad.verifiers.errors import ProofgradError
+from proofgrad.rl.console import console
+from proofgrad.verifiers.base import Outcome, Problem, Verdict
+from proofgrad.verifiers.errors import ConfigError, ProblemError, ProofgradError
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+__all__ = ["app", "main"]
 
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="Train small language models on rewards that were proved: Lean proofs and sandboxed programs.",
+)
+verify_app = typer.Typer(no_args_is_help=True, help="Judge one candidate, and say why.")
+app.add_typer(verify_app, name="verify")
 
-@app.callback()
-def _root() -> None: ...
+_STATUS = {Outcome.PASS: 0, Outcome.FAIL: 1, Outcome.UNKNOWN: 3}
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print the whole verdict as JSON.")]
 
 
 @app.command()
-def train(config: Path, set_: Annotated[list[str] | None, typer.Option("--set")] = None, resume: Annotated[Path | None, typer.Option()] = None) -> None:
-    """Train."""
+def train(
+    config: Annotated[
+        Path | None, typer.Argument(help="A recipe such as configs/quickstart.yaml.", show_default=False)
+    ] = None,
+    resume: Annotated[
+        Path | None, typer.Option(help="Go on with this run directory in place of starting a new run.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key, e.g. grpo.steps=10.")
+    ] = None,
+) -> None:
+    """Train a policy: warm start, held-out evaluation, GRPO, the same evaluation again.
+
+    For several processes: [bold]accelerate launch -m proofgrad.rl.train CONFIG[/].
+    """
     from proofgrad.rl.config import load_config
+    from proofgrad.rl.extras import require_training
     from proofgrad.rl.run_directory import RunDirectory
+
+    if (config is None) == (resume is None):
+        raise ConfigError("give either a recipe (proofgrad train CONFIG) or --resume RUN, see proofgrad train --help")
+    if resume is not None:
+        if set_:
+            raise ConfigError("--set changes a recipe; a resumed run keeps the configuration it was started with")
+        run, settings = RunDirectory.open(resume)
+        require_training(settings)
+    else:
+        settings = load_config(config or Path(), set_)
+        require_training(settings)
+        run = RunDirectory.create_once(settings)
+
     from proofgrad.rl.train import run_from
 
-    if resume:
-        run, settings = RunDirectory.open(resume)
-    else:
-        settings = load_config(config, set_)
-        run = RunDirectory.create(settings)
     run_from(settings, run)
 
 
-def main() -> None:
+@app.command("eval")
+def evaluate(
+    model: Annotated[str, typer.Argument(help="A run directory, a model directory, or a Hub name.")],
+    env: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Environment to take tasks from; by default those of the run."),
+    ] = None,
+    tasks: Annotated[int, typer.Option(min=2, help="Held-out tasks of each environment.")] = 200,
+    samples: Annotated[int, typer.Option(min=1, help="Completions of each task.")] = 4,
+    temperature: Annotated[float, typer.Option(min=0.0, help="0 is greedy decoding.")] = 1.0,
+    max_tokens: Annotated[int | None, typer.Option(min=1, help="Longest completion; by default the run's.")] = None,
+    engine: Annotated[str, typer.Option(help="auto, vllm or transformers.")] = "auto",
+    output: Annotated[Path | None, typer.Option(help="Directory for the result and every completion.")] = None,
+) -> None:
+    """Measure a policy on held-out tasks: pass@1 and pass@k by domain, with 95% intervals over problems."""
+    from proofgrad.rl.evaluate_command import evaluate_model
+
+    evaluate_model(
+        model, envs=env or [], tasks=tasks, samples=samples, temperature=temperature,
+        max_tokens=max_tokens, engine=engine, output=output,
+    )  # fmt: skip
+
+
+@verify_app.command("lean")
+def verify_lean(
+    file: Annotated[Path, typer.Argument(help="A Lean file with one theorem and its proof.")],
+    statement: Annotated[
+        str | None,
+        typer.Option(help="What has to be proved, e.g. '(p : Prop) : p → p'; FILE then holds the proof alone."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Have the Lean kernel judge a proof.
+
+    Without --statement the file's own theorem is judged, and printed, so that you see what was proved.
+    """
+    from proofgrad.verifiers import get
+    from proofgrad.verifiers.lean.source import split_file
+
+    text = _read(file)
+    if statement is None:
+        try:
+            statement, candidate = split_file(text)
+        except ProblemError as error:
+            raise ProblemError(f"{file}: {error}") from error
+    else:
+        candidate = text.strip()
+    _report(get("lean").verify({"statement": statement}, candidate), as_json, heading=f"theorem {statement}")
+
+
+@verify_app.command("program")
+def verify_program(
+    task: Annotated[Path, typer.Argument(help='JSON: {"entry_point": "f", "tests": [{"args": [1], "expected": 2}]}')],
+    candidate: Annotated[Path, typer.Argument(help="Python file that defines the entry point.")],
+    require_isolation: Annotated[
+        bool, typer.Option("--require-isolation", help="Refuse to run where the sandbox is not complete.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run a Python program on hidden tests, in the sandbox."""
+    from proofgrad.verifiers import get
+
     try:
-        app()
-    except ProofgradError as e:
-        print(e, file=sys.stderr)
-        sys.exit(2)
+        problem: Any = json.loads(_read(task))
+    except json.JSONDecodeError as error:
+        raise ProblemError(f"{task} is not valid JSON: {error.msg} at line {error.lineno}") from error
+    if not isinstance(problem, dict):
+        raise ProblemError(f"{task} must hold a JSON object with 'entry_point' and 'tests'")
+    verifier = get("program", require_isolation=require_isolation)
+    _report(_verify_file(verifier, task, problem, _read(candidate)), as_json)
+
+
+def _verify_file(verifier: Any, path: Path, problem: Problem, candidate: str) -> Verdict:
+    try:
+        verdict: Verdict = verifier.verify(problem, candidate)
+    except ProblemError as error:
+        raise ProblemError(f"{path}: {error}") from error
+    return verdict
+
+
+@app.command()
+def doctor() -> None:
+    """Say what is installed, what is missing, and the command that adds it."""
+    from proofgrad.rl.doctor import examine
+
+    raise typer.Exit(0 if examine(console) else 1)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"cannot read '{path}': it is not UTF-8 text") from error
+    except OSError as error:
+        raise ConfigError(f"cannot read '{path}': {error.strerror}") from error
+
+
+def _report(verdict: Verdict, as_json: bool, heading: str = "") -> None:
+    if as_json:
+        print(json.dumps(verdict.to_json(), ensure_ascii=False))
+    else:
+        colour = {Outcome.PASS: "green", Outcome.FAIL: "red", Outcome.UNKNOWN: "yellow"}[verdict.outcome]
+        if heading:
+            console.print(heading, markup=False, soft_wrap=True)
+        console.print(f"[{colour}]{verdict.outcome.upper()}[/]  {verdict.reason}  ({verdict.seconds:.2f} s)")
+        if verdict.feedback:
+            console.print(verdict.feedback, markup=False, soft_wrap=True)
+    raise typer.Exit(_STATUS[verdict.outcome])
+
+
+def main() -> None:
+    """Entry point: errors made on purpose are one line and exit status 2; a stack trace is for bugs."""
+    try:
+        status = app(standalone_mode=False)
+    except ProofgradError as error:
+        _complain(str(error))
+        status = 2
+    except click.ClickException as error:
+        _complain(error.format_message())
+        status = 2
+    except (KeyboardInterrupt, click.Abort):
+        _complain("interrupted; go on with proofgrad train --resume RUN")
+        status = 130
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _complain(message: str) -> None:
+    line = " ".join(message.split())
+    print(f"proofgrad: {line}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

@@ -135,7 +135,9 @@ class GRPOSettings(_Section):
     def _divides(self) -> GRPOSettings:
         completions = self.prompts_per_step * self.group_size
         if completions % self.minibatches:
-            raise ValueError(f"minibatches ({self.minibatches}) must divide prompts_per_step * group_size ({completions})")
+            raise ValueError(
+                f"minibatches ({self.minibatches}) must divide prompts_per_step * group_size ({completions})"
+            )
         if self.micro_batch and completions // self.minibatches % self.micro_batch:
             raise ValueError(
                 f"micro_batch ({self.micro_batch}) must divide prompts_per_step * group_size / minibatches "

@@ -19,7 +19,16 @@ from typing import Any, Protocol
 
 from proofgrad.verifiers.errors import MissingExtraError
 
-__all__ = ["Completion", "Engine", "Request", "Sampling", "TransformersEngine", "VLLMEngine", "choose_engine", "start_vllm"]
+__all__ = [
+    "Completion",
+    "Engine",
+    "Request",
+    "Sampling",
+    "TransformersEngine",
+    "VLLMEngine",
+    "choose_engine",
+    "start_vllm",
+]
 
 log = logging.getLogger(__name__)
 

@@ -163,7 +163,7 @@ def evaluate_once(session: Session, tasks: Sequence[Task], name: str, policy: st
     sampling = Sampling(settings.temperature, session.config.generation.max_tokens)
     start = time.monotonic()
     with track(f"evaluating {name} training", len(repeated)) as tracker:
-        rollouts = session.roll_out(repeated, seeds, sampling, lambda _: tracker.advance())
+        rollouts = session.roll_out(repeated, seeds, sampling, tracker.advance)
     evaluation = summarise(
         tasks,
         rollouts,
@@ -204,7 +204,5 @@ def compare(before: Evaluation, after: Evaluation, k: int = 1) -> list[Compariso
             raise ConfigError(f"these evaluations share {len(shared)} problems in '{domain}': nothing to compare")
         was = [pass_at_k(old[t].judged, old[t].passed, k) for t in shared]
         now = [pass_at_k(new[t].judged, new[t].passed, k) for t in shared]
-        rows.append(
-            Comparison(domain, len(shared), mean_interval(was), mean_interval(now), paired_gain(was, now), k)
-        )
+        rows.append(Comparison(domain, len(shared), mean_interval(was), mean_interval(now), paired_gain(was, now), k))
     return rows

@@ -10,7 +10,7 @@ from proofgrad.envs.base import Prompt
 from proofgrad.rl.config import PolicyConfig, ScratchPolicy
 from proofgrad.verifiers.errors import ConfigError
 
-__all__ = ["Policy", "load_policy", "make_policy", "make_tokenizer", "prompt_ids", "save_policy"]
+__all__ = ["Policy", "context_length", "load_policy", "make_policy", "make_tokenizer", "prompt_ids", "save_policy"]
 
 PAD, EOS = "<|pad|>", "<|end|>"
 
@@ -121,3 +121,8 @@ def prompt_ids(tokenizer: Any, prompt: Prompt) -> list[int]:
         return list(tokenizer(prompt, add_special_tokens=False)["input_ids"])
     rendered = tokenizer.apply_chat_template(list(prompt), add_generation_prompt=True, tokenize=False)
     return list(tokenizer(rendered, add_special_tokens=False)["input_ids"])
+
+
+def context_length(policy: Policy) -> int:
+    """Longest sequence that vLLM must hold; long-context models are capped to what a small GPU has memory for."""
+    return int(min(policy.model.config.get_text_config().max_position_embeddings, 8192))

@@ -92,26 +92,25 @@ def roll_out(
     tokenizer: Any,
     judge: Judge,
     sampling: Sampling,
-    on_verdict: Callable[[int], None] = lambda _: None,
+    on_completion: Callable[[], None] = lambda: None,
 ) -> list[Rollout]:
     """Sample one completion of each task (repeat a task to sample it several times) and verify it.
 
-    Returns rollouts in the order of `tasks`. `on_verdict(index)` is called as verdicts are collected.
+    Returns rollouts in the order of `tasks`. `on_completion` is called as completions finish.
     """
     prompts = {task.id: prompt_ids(tokenizer, task.prompt) for task in tasks}
     requests = [Request(prompts[task.id], seed) for task, seed in zip(tasks, seeds, strict=True)]
     judged: dict[int, tuple[Completion, str | None, Future[Verdict]]] = {}
 
-    def on_completion(index: int, completion: Completion) -> None:
+    def take(index: int, completion: Completion) -> None:
         judged[index] = (completion, *judge.submit(tasks[index], completion.text))
+        on_completion()
 
-    engine.generate(requests, sampling, on_completion)
-    rollouts = []
-    for index, task in enumerate(tasks):
-        completion, candidate, verdict = judged[index]
-        rollouts.append(Rollout(task, prompts[task.id], completion, candidate, verdict.result()))
-        on_verdict(index)
-    return rollouts
+    engine.generate(requests, sampling, take)
+    return [
+        Rollout(task, prompts[task.id], completion, candidate, verdict.result())
+        for task, (completion, candidate, verdict) in ((task, judged[i]) for i, task in enumerate(tasks))
+    ]
 
 
 class RolloutFunction:

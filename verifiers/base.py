@@ -15,7 +15,7 @@ from typing import Protocol, TypeAlias, runtime_checkable
 
 __all__ = ["BatchVerifier", "Json", "Outcome", "Problem", "Verdict", "Verifier"]
 
-Json: TypeAlias = "None | bool | int | float | str | Sequence[Json] | Mapping[str, Json]"
+Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 Problem: TypeAlias = Mapping[str, Json]
 
 

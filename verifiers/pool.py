@@ -69,7 +69,7 @@ class VerifierPool:
             raise ConfigError(f"this pool has no verifier named '{verifier}', only {', '.join(self._verifiers)}")
         key = verdict_key(self._verifiers[verifier], problem, candidate)
         item = _Item(key, problem, candidate)
-        stored = self._store.get(key) if self._store else None
+        stored = self._store.get(key) if self._store is not None else None
         if stored is not None:
             item.future.set_result(stored)
             return item.future
@@ -98,7 +98,7 @@ class VerifierPool:
             close = getattr(verifier, "close", None)
             if close is not None:
                 close()
-        if self._store:
+        if self._store is not None:
             self._store.close()
 
     def __enter__(self) -> VerifierPool:
@@ -154,7 +154,7 @@ class VerifierPool:
             return [Verdict.unknown("infra.verifier_raised", evidence={"error": text[:500]}) for _ in items]
 
     def _finish(self, verifier: Verifier, item: _Item, answer: Verdict | ProofgradError) -> None:
-        if self._store and isinstance(answer, Verdict):
+        if self._store is not None and isinstance(answer, Verdict):
             self._store.put(item.key, verifier, answer)
         with self._changed:
             del self._under_way[item.key]

@@ -1,0 +1,239 @@
+"""Random chains of operations, with tests that tell each chain from its near misses."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from proofgrad.envs.base import HELD_OUT
+from proofgrad.envs.programs.operations import NAMES, OPERATIONS, Operation, Step, Value, run_chain, steps_from
+from proofgrad.envs.splits import split_of, statement_digest
+
+__all__ = ["HIGHEST_LEVEL", "Program", "canonical", "capacity", "gold_code", "make_tests", "programs", "specification"]
+
+HIGHEST_LEVEL = 5
+TESTS = 10
+PUBLIC_TESTS = 2
+
+# A task's values stay under this bound, so that a right program is never slow and a wrong one seldom.
+_LARGEST = 10**6
+_LONGEST = 60
+_PATIENCE = 20_000
+# Programs at each level that a search is known to reach; from the second level on there are more. A fifth is held out.
+_CAPACITY = (500, 50_000, 100_000, 100_000, 100_000)
+_INPUTS = 28
+_SOURCES = ("list",) * 5 + ("int",) * 3 + ("str",) * 3
+_WORDS = (
+    "Anna",
+    "a",
+    "tree",
+    "Otto7",
+    "x1",
+    "Go",
+    "data",
+    "SUN",
+    "level",
+    "b2b",
+    "Ice",
+    "aeiou",
+    "Zz",
+    "9lives",
+    "moon",
+)
+_BY_SOURCE = {source: steps_from(source) for source in NAMES}
+_BY_TYPES: dict[tuple[str, str], tuple[Operation, ...]] = {
+    (s, t): tuple(o for o in OPERATIONS if (o.source, o.target) == (s, t)) for s in NAMES for t in NAMES
+}
+
+
+class Program(NamedTuple):
+    """A chain of steps and its tests: (input, expected value), the public ones first."""
+
+    steps: tuple[Step, ...]
+    tests: tuple[tuple[Value, Value], ...]
+
+
+def canonical(steps: Sequence[Step]) -> str:
+    """The chain, free of any wording and of any name: ``list|odd|times:3|sum``."""
+    return "|".join([steps[0].operation.source, *(step.key for step in steps)])
+
+
+def specification(steps: Sequence[Step]) -> str:
+    """The chain in controlled English."""
+    source = steps[0].operation.source
+    kind = {"list": "list of int", "int": "int", "str": "str"}[source]
+    sentence = ", then ".join(step.phrase() for step in steps)
+    return f"{NAMES[source]}: {kind}. {sentence[0].upper()}{sentence[1:]}."
+
+
+def gold_code(steps: Sequence[Step]) -> str:
+    """A Python function that does what the chain says, one line a step."""
+    variable = NAMES[steps[0].operation.source]
+    lines = [f"def f({variable}):"]
+    for step in steps[:-1]:
+        target = NAMES[step.operation.target]
+        lines.append(f"    {target} = {step.code(variable)}")
+        variable = target
+    lines.append(f"    return {steps[-1].code(variable)}")
+    return "\n".join(lines)
+
+
+def capacity(level: int, split: str) -> int:
+    """How many distinct tasks of a level and a split may be asked for at once."""
+    return _CAPACITY[level - 1] * (1 if split == HELD_OUT else 4) // 5
+
+
+def programs(level: int, split: str, seed: int) -> Iterator[Program]:
+    """Distinct programs of `level` steps in a split, in an order that the arguments fix; ends when none are left."""
+    rng = random.Random(f"synthesis/{level}/{split}/{seed}")
+    seen: set[str] = set()
+    idle = 0
+    while idle < _PATIENCE:
+        idle += 1
+        steps = _chain(rng, level)
+        if steps is None:
+            continue
+        key = canonical(steps)
+        if key in seen:
+            continue
+        seen.add(key)
+        if split_of(key) != split:
+            continue
+        tests = make_tests(steps)
+        if tests is not None:
+            idle = 0
+            yield Program(steps, tests)
+
+
+def _chain(rng: random.Random, length: int) -> tuple[Step, ...] | None:
+    source = rng.choice(_SOURCES)
+    steps: list[Step] = []
+    for i in range(length):
+        operations = _BY_SOURCE[source]
+        if not operations:
+            return None
+        # A chain does not come back to an operation that it has used: such tasks read oddly and often collapse.
+        used = {step.operation.key for step in steps}
+        free = [o for o in operations if o.key not in used and (o.target != "bool" or i == length - 1)]
+        operation = rng.choice(free)
+        steps.append(Step(operation, rng.choice(operation.constants)))
+        source = operation.target
+    return tuple(steps)
+
+
+def make_tests(steps: tuple[Step, ...]) -> tuple[tuple[Value, Value], ...] | None:
+    """Tests of a chain, drawn from its canonical form alone; None when it makes no good task.
+
+    A good task has outputs that differ, and each step and constant matters: leaving the step out or moving the constant
+    by one changes some output. Inputs that unmask such near misses, and those with a sister operation or with two steps
+    swapped, come first.
+    """
+    rng = random.Random(int(statement_digest(canonical(steps))[:16], 16))
+    inputs = _inputs(rng, steps[0].operation.source)
+    # The values before each step: a near miss shares those before the step that it changes.
+    stages = [inputs]
+    for step in steps:
+        stages.append([step.operation.run(value, step.constant) for value in stages[-1]])
+        if any(_is_large(value) for value in stages[-1]):
+            return None
+    expected = stages[-1]
+    if len(_distinct(expected)) < 2:
+        return None
+    caught: list[set[int]] = []
+    for shared, tail in _essential(steps):
+        differs = _differing(stages[shared], tail, expected)
+        if not differs:
+            return None
+        caught.append(differs)
+    caught += [_differing(stages[shared], tail, expected) for shared, tail in _related(rng, steps)]
+    chosen = _cover([differs for differs in caught if differs], len(inputs))
+    if len(_distinct([expected[i] for i in chosen])) < (2 if steps[-1].operation.target == "bool" else 3):
+        return None
+    return tuple((inputs[i], expected[i]) for i in chosen)
+
+
+def _essential(steps: tuple[Step, ...]) -> Iterator[tuple[int, tuple[Step, ...]]]:
+    """Near misses that some test must unmask, each as the number of first steps it shares and the steps after them."""
+    for i, step in enumerate(steps):
+        operation, after = step.operation, steps[i + 1 :]
+        if operation.source == operation.target:
+            yield i, after
+        if operation.constants != (0,):
+            for constant in (step.constant - 1, step.constant + 1):
+                if constant > 0 or 0 in operation.constants:
+                    yield i, (Step(operation, constant), *after)
+
+
+def _related(rng: random.Random, steps: tuple[Step, ...]) -> Iterator[tuple[int, tuple[Step, ...]]]:
+    """Near misses that may be equal to the chain: a sister operation in a step's place, or two steps swapped."""
+    for i, step in enumerate(steps):
+        operation, after = step.operation, steps[i + 1 :]
+        sisters = _BY_TYPES[operation.source, operation.target]
+        for sister in rng.sample(sisters, min(3, len(sisters))):
+            if sister is not operation:
+                constant = step.constant if step.constant in sister.constants else sister.constants[0]
+                yield i, (Step(sister, constant), *after)
+        if after and operation.source == operation.target == after[0].operation.source == after[0].operation.target:
+            yield i, (after[0], step, *after[1:])
+
+
+def _differing(values: list[Value], tail: tuple[Step, ...], expected: list[Value]) -> set[int]:
+    found = set()
+    for i, value in enumerate(values):
+        if not _same(run_chain(tail, value), expected[i]):
+            found.add(i)
+    return found
+
+
+def _distinct(values: list[Value]) -> set[str]:
+    return {repr(value) for value in values}
+
+
+def _cover(caught: list[set[int]], inputs: int) -> list[int]:
+    """`TESTS` inputs, the two edge cases among them, that catch as many near misses as can be; chosen greedily.
+
+    The edge cases come last, so that the public tests are telling ones.
+    """
+    edges = [0, 1]
+    left = [catch for catch in caught if not catch & set(edges)]
+    chosen: list[int] = []
+    while left and len(chosen) < TESTS - len(edges):
+        best = max(range(inputs), key=lambda i: (sum(i in catch for catch in left), -i))
+        chosen.append(best)
+        left = [catch for catch in left if best not in catch]
+    others = [i for i in range(len(edges), inputs) if i not in chosen]
+    return chosen + others[: TESTS - len(edges) - len(chosen)] + edges
+
+
+def _inputs(rng: random.Random, source: str) -> list[Value]:
+    values: list[Value] = []
+    if source == "list":
+        values += [[], [rng.randint(0, 9)]]
+        values += [_numbers(rng) for _ in range(_INPUTS - 2)]
+    elif source == "int":
+        values += [0, 1, *rng.sample(range(-60, 0), 8), *rng.sample(range(2, 30), 11), *rng.sample(range(30, 1000), 11)]
+    else:
+        values += ["", rng.choice(_WORDS)]
+        values += [" ".join(rng.choices(_WORDS, k=rng.randint(1, 4))) for _ in range(_INPUTS - 2)]
+    return values
+
+
+def _numbers(rng: random.Random) -> list[int]:
+    low, high = rng.choice(((-9, 20), (0, 9), (0, 20), (-9, 9)))
+    numbers = [rng.randint(low, high) for _ in range(rng.randint(2, 8))]
+    if rng.random() < 0.3:
+        numbers.append(rng.choice(numbers))
+    return numbers
+
+
+def _is_large(value: Value) -> bool:
+    if isinstance(value, int):
+        return abs(value) > _LARGEST
+    if isinstance(value, str):
+        return len(value) > _LONGEST
+    return len(value) > _LONGEST or any(abs(x) > _LARGEST for x in value)
+
+
+def _same(a: Value, b: Value) -> bool:
+    return type(a) is type(b) and a == b

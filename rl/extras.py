@@ -1,0 +1,34 @@
+"""Which optional parts a command needs, checked before anything is started."""
+
+from __future__ import annotations
+
+import importlib.util
+
+from proofgrad.rl.config import Config
+from proofgrad.verifiers.errors import MissingExtraError
+
+__all__ = ["TRAINING_PACKAGES", "require", "require_training"]
+
+TRAINING_PACKAGES = ("torch", "transformers", "trl", "accelerate", "datasets", "scipy")
+
+
+def require(packages: tuple[str, ...], extra: str, needed_for: str) -> None:
+    """Check that packages are installed, without importing them.
+
+    Raises:
+        MissingExtraError: the first that is not, with the pip command that adds it.
+    """
+    for package in packages:
+        if importlib.util.find_spec(package) is None:
+            raise MissingExtraError(package, extra, needed_for)
+
+
+def require_training(config: Config) -> None:
+    """Check that training with this configuration can start.
+
+    Raises:
+        MissingExtraError: a package is not installed.
+    """
+    require(TRAINING_PACKAGES, "train", "training")
+    if config.generation.engine == "vllm":
+        require(("vllm",), "vllm", "generation.engine: vllm")

@@ -1,0 +1,66 @@
+"""transformers generation: what comes back is what the policy said, with its log-probabilities."""
+
+import pytest
+import torch
+
+from proofgrad.rl import engine as engines
+from proofgrad.rl.engine import Request, Sampling, TransformersEngine, choose_engine
+from proofgrad.verifiers.errors import MissingExtraError
+
+
+def sample(policy, prompts, temperature=1.0, max_tokens=10):
+    found = {}
+    requests = [Request(policy.tokenizer(p)["input_ids"], i) for i, p in enumerate(prompts)]
+    engine = TransformersEngine(policy.model, policy.tokenizer)
+    engine.generate(requests, Sampling(temperature, max_tokens), found.__setitem__)
+    return requests, [found[i] for i in range(len(prompts))]
+
+
+@pytest.mark.parametrize("temperature", [0.7, 1.0])
+def test_logprobs_are_those_of_the_sampling_distribution(tiny_policy, temperature):
+    requests, completions = sample(tiny_policy, ["theorem (p : Prop)", "# xs"], temperature)
+    for request, completion in zip(requests, completions, strict=True):
+        ids = torch.tensor([[*request.prompt_ids, *completion.token_ids]])
+        with torch.no_grad():
+            logprobs_TV = torch.log_softmax(tiny_policy.model(ids).logits[0] / temperature, dim=-1)
+        start = len(request.prompt_ids) - 1
+        expected = [logprobs_TV[start + t, token].item() for t, token in enumerate(completion.token_ids)]
+        assert completion.logprobs == pytest.approx(expected, abs=1e-4)
+
+
+def test_every_request_is_answered_once_whatever_the_lengths(tiny_policy):
+    _, completions = sample(tiny_policy, ["x" * n for n in (1, 40, 3, 17)])
+    assert len(completions) == 4
+    assert all(1 <= len(c.token_ids) <= 10 for c in completions)
+
+
+def test_a_completion_without_an_end_is_marked_truncated(tiny_policy):
+    _, completions = sample(tiny_policy, ["theorem"] * 20, max_tokens=4)
+    for completion in completions:
+        ended = tiny_policy.tokenizer.eos_token_id in completion.token_ids
+        assert completion.truncated != ended
+        assert completion.token_ids.count(tiny_policy.tokenizer.eos_token_id) <= 1
+
+
+def test_greedy_decoding_repeats_itself(tiny_policy):
+    _, completions = sample(tiny_policy, ["theorem"] * 3, temperature=0)
+    assert len({tuple(c.token_ids) for c in completions}) == 1
+
+
+def test_sampling_leaves_the_trainers_random_numbers_alone(tiny_policy):
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    sample(tiny_policy, ["theorem"])
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_auto_says_which_engine_it_took_and_why(monkeypatch):
+    monkeypatch.setattr(engines.importlib.util, "find_spec", lambda name: None)
+    assert choose_engine("auto") == ("transformers", "vllm is not installed (pip install 'proofgrad[vllm]')")
+    with pytest.raises(MissingExtraError, match=r"pip install 'proofgrad\[vllm\]'"):
+        choose_engine("vllm")
+
+
+def test_a_named_engine_is_taken():
+    assert choose_engine("transformers")[0] == "transformers"

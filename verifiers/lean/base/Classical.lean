@@ -1,0 +1,56 @@
+/- Classical reasoning from Lean's three standard axioms, and nothing else. -/
+prelude
+import ProofgradTactics
+set_option linter.all false
+set_option autoImplicit false
+universe u v
+attribute [symm] Eq.symm Iff.symm
+
+axiom propext {a b : Prop} (h : a ↔ b) : a = b
+axiom Quot.sound {α : Sort u} {r : α → α → Prop} {a b : α} : r a b → Quot.mk r a = Quot.mk r b
+class inductive Nonempty (α : Sort u) : Prop where
+  | intro (val : α) : Nonempty α
+axiom Classical.choice {α : Sort u} : Nonempty α → α
+
+theorem funext {α : Sort u} {β : α → Sort v} {f g : (x : α) → β x} (h : (x : α) → f x = g x) : f = g :=
+  let same := fun (f g : (x : α) → β x) => (x : α) → f x = g x
+  let value := fun (q : Quot same) (x : α) => Quot.lift (fun (f : (x : α) → β x) => f x) (fun _ _ h => h x) q
+  show value (Quot.mk same f) = value (Quot.mk same g) from congrArg value (Quot.sound h)
+
+structure Subtype {α : Sort u} (p : α → Prop) where
+  val : α
+  property : p val
+
+namespace Classical
+noncomputable def pick {α : Sort u} (p : α → Prop) (h : ∃ x, p x) : Subtype p :=
+  choice (h.elim fun x hx => Nonempty.intro ⟨x, hx⟩)
+noncomputable def choose {α : Sort u} {p : α → Prop} (h : ∃ x, p x) : α := (pick p h).val
+theorem choose_spec {α : Sort u} {p : α → Prop} (h : ∃ x, p x) : p (choose h) := (pick p h).property
+
+/-- Diaconescu's theorem: choice, extensionality of propositions and of functions give excluded middle. -/
+theorem em (p : Prop) : p ∨ ¬p :=
+  let U := fun x : Prop => x = True ∨ p
+  let V := fun x : Prop => x = False ∨ p
+  have hU : ∃ x, U x := ⟨True, Or.inl rfl⟩
+  have hV : ∃ x, V x := ⟨False, Or.inl rfl⟩
+  have differ : choose hU ≠ choose hV ∨ p :=
+    (choose_spec hU).elim
+      (fun isTrue => (choose_spec hV).elim
+        (fun isFalse => Or.inl fun e => Eq.mp ((isTrue.symm.trans e).trans isFalse) True.intro)
+        Or.inr)
+      Or.inr
+  have agree : p → choose hU = choose hV := fun hp =>
+    have UV : U = V := funext fun _ => propext ⟨fun _ => Or.inr hp, fun _ => Or.inr hp⟩
+    have same : (a : ∃ x, U x) → (b : ∃ x, V x) → choose a = choose b :=
+      Eq.ndrec (motive := fun (W : Prop → Prop) => (a : ∃ x, U x) → (b : ∃ x, W x) → choose a = choose b) (fun _ _ => rfl) UV
+    same hU hV
+  differ.elim (fun ne => Or.inr fun hp => ne (agree hp)) Or.inl
+
+theorem byContradiction {p : Prop} (h : ¬p → False) : p := (em p).elim (fun x => x) (fun n => (h n).elim)
+theorem byCases {p q : Prop} (f : p → q) (g : ¬p → q) : q := (em p).elim f g
+theorem not_not {p : Prop} : ¬¬p ↔ p := ⟨fun h => byContradiction h, not_not_intro⟩
+end Classical
+set_option warn.classDefReducibility false in
+/-- Every proposition is decidable, classically: what `by_cases` and `if` fall back to. -/
+@[instance 10, reducible] noncomputable def Classical.propDecidable (p : Prop) : Decidable p :=
+  Classical.choice ((Classical.em p).elim (fun h => Nonempty.intro (Decidable.isTrue h)) fun h => Nonempty.intro (Decidable.isFalse h))
