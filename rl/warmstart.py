@@ -96,6 +96,8 @@ def warm_start(
             lr_scheduler_type="cosine",
             warmup_steps=20,
             weight_decay=0.01,
+            adam_beta2=0.98,  # a few hundred steps are too short for the default's memory of a thousand
+            train_sampling_strategy="group_by_length",  # little padding: 1.5 times the steps a second on mixed lengths
             max_length=policy.model.config.max_position_embeddings,
             completion_only_loss=True,
             gradient_checkpointing=False,

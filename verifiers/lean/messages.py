@@ -13,7 +13,10 @@ from dataclasses import dataclass
 
 __all__ = ["Message", "axioms_in", "classify", "feedback", "parse"]
 
-_PARSE_ERROR = re.compile(r"(unexpected|expected|unterminated|missing end of|invalid escape|tabs are not allowed)")
+_PARSE_ERROR = re.compile(
+    r"unexpected (token|identifier|end of input|character|syntax)|expected (checkCol|command|token|term|tactic|'|\\w+$)"
+    r"|unknown tactic|unterminated|missing end of|tabs are not allowed"
+)
 _TYPE_MISMATCH = re.compile(r"(application )?type mismatch", re.IGNORECASE)
 _UNKNOWN_NAME = re.compile(r"unknown (identifier|constant)|invalid field|unknown free variable", re.IGNORECASE)
 _TIMEOUT = re.compile(r"deterministic\)? timeout|maximum number of heartbeats")

@@ -14,21 +14,22 @@ from dataclasses import dataclass
 
 from proofgrad.verifiers.lean.tokens import PLACEHOLDERS, REFUSED_WORDS, SYMBOLS
 
-__all__ = ["MAX_CHARACTERS", "MAX_DEPTH", "Finding", "Token", "scan", "tokenize"]
+__all__ = ["MAX_CHARACTERS", "MAX_DEPTH", "MAX_NAME", "Finding", "Token", "scan", "tokenize"]
 
 MAX_CHARACTERS = 16_000
 MAX_DEPTH = 100
+MAX_NAME = 200  # Lean takes time quadratic in the parts of a dotted name
 
 # What Lean calls an identifier, less the guillemets and the letters beyond Greek: a quote mark only ever continues a
 # name, so that it cannot open a character literal.
-_START = "A-Za-z_α-κμ-ω"
+_START = "A-Za-z_α-κμ-ωΓΔΘΛΞΦΨΩ"
 _NAME = rf"[{_START}][{_START}0-9'₀-₉]*"
 _TOKEN = re.compile(
     rf"(?P<name>{_NAME}(?:\.{_NAME})*)|(?P<number>[0-9]+)|(?P<space>[ \n]+)|(?P<symbol>"
     + "|".join(re.escape(symbol) for symbol in sorted(SYMBOLS, key=len, reverse=True))
     + ")"
 )
-_OPENING = {"(": ")", "[": "]", "{": "}", "⟨": "⟩", "⦃": "⦄"}
+_OPENING = {"(": ")", "[": "]", "{": "}", "⟨": "⟩", "⦃": "⦄", "‹": "›"}
 _CLOSING = frozenset(_OPENING.values())
 
 
@@ -67,7 +68,7 @@ def scan(body: str) -> Finding | None:
 
     Reasons: ``cheat.sorry`` (a placeholder), ``cheat.command`` (anything that starts a command or reaches the
     elaborator's own machinery), ``lean.parse_error`` (a character or an unbalanced bracket that no proof needs),
-    ``lean.resource`` (too long or too deep).
+    ``lean.resource`` (too long, too deep, or a name too long).
     """
     if len(body) > MAX_CHARACTERS:
         return Finding("lean.resource", f"the proof is longer than {MAX_CHARACTERS} characters")
@@ -99,6 +100,8 @@ def scan(body: str) -> Finding | None:
 
 
 def _check_name(body: str, token: Token) -> Finding | None:
+    if len(token.text) > MAX_NAME:
+        return Finding("lean.resource", f"{_place(body, token.offset)}: a name is longer than {MAX_NAME} characters")
     parts = token.text.split(".")
     for part in parts:
         if part in PLACEHOLDERS:

@@ -18,7 +18,7 @@ _OPEN, _CLOSE = frozenset("([{⟨⦃"), frozenset(")]}⟩⦄")
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """What is to be proved: ``(p q : Prop) : p ∧ q → q ∧ p`` has binders ``(p q : Prop)`` and type ``p ∧ q → q ∧ p``."""
+    """What is to be proved: ``(p q : Prop) : p ∧ q → q`` has binders ``(p q : Prop)`` and type ``p ∧ q → q``."""
 
     binders: str
     type: str
@@ -86,7 +86,9 @@ def split_file(text: str) -> tuple[str, str]:
     rest = rest.strip()
     head = _THEOREM.match(rest)
     if head is None:
-        raise ProblemError("a Lean file to verify starts with 'theorem NAME STATEMENT := PROOF'; imports are not needed")
+        raise ProblemError(
+            "a Lean file to verify starts with 'theorem NAME STATEMENT := PROOF'; imports are not needed"
+        )
     rest = rest[head.end() :]
     depth = 0
     for token in tokenize(rest):

@@ -48,12 +48,15 @@ _OUTPUT_BYTES = 8 << 20
 
 # Runs in a fresh interpreter. The limits are set here and not in a preexec function, which is unsafe with threads.
 # SIGXFSZ goes back to its default (Python ignores it), so that endless output ends the process; PR_SET_PDEATHSIG (1)
-# ends it when its parent dies.
+# ends it when its parent dies. Standard output is flushed line by line (_IOLBF is 1), so that a process that dies
+# leaves behind what it had said until then.
 _DRIVER = """
 import ctypes, resource, signal, sys
 library, address_space, cpu, output = sys.argv[1], *map(int, sys.argv[2:5])
 signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
-ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
+libc = ctypes.CDLL(None)
+libc.prctl(1, signal.SIGKILL, 0, 0, 0)
+libc.setvbuf(ctypes.c_void_p.in_dll(libc, "stdout"), None, 1, ctypes.c_size_t(0))
 for limit, value in (
     (resource.RLIMIT_AS, address_space), (resource.RLIMIT_FSIZE, output), (resource.RLIMIT_CORE, 0),
     (resource.RLIMIT_NOFILE, 64),
@@ -193,7 +196,9 @@ class Toolchain:
                 run = self.run(["-o", str(module), str(source)], build, cpu_seconds=120, wall_seconds=300, path=build)
                 if run.status != 0 or not module.is_file():
                     said = (run.stdout + run.stderr).strip().splitlines()
-                    raise ToolchainError(f"the Lean base library '{name}' did not compile: {(said or ['no output'])[0]}")
+                    raise ToolchainError(
+                        f"the Lean base library '{name}' did not compile: {(said or ['no output'])[0]}"
+                    )
             with contextlib.suppress(OSError):  # somebody else's is there already: the same content
                 build.rename(target)
         finally:
@@ -218,7 +223,8 @@ class Toolchain:
         path = path or self.base_path()
         command = [self._python, "-I", "-S", "-c", _DRIVER, str(self.library)]
         command += [str(_ADDRESS_SPACE), str(cpu_seconds), str(_OUTPUT_BYTES)]
-        command += ["-j1", f"-M{_LEAN_MEMORY_MIB}", *arguments]
+        # Two threads: with one, Lean prints nothing before it has read the whole file.
+        command += ["-j2", f"-M{_LEAN_MEMORY_MIB}", *arguments]
         started = time.monotonic()
         with (folder / "stdout").open("wb") as out, (folder / "stderr").open("wb") as err:
             try:

@@ -1,0 +1,267 @@
+"""A hostile policy against the Lean verifier: no attack passes, and the honest twin beside it does."""
+
+import pytest
+
+from proofgrad.verifiers import Outcome, ProblemError
+from proofgrad.verifiers.lean import checker as module
+from proofgrad.verifiers.lean.checker import LeanVerifier
+
+HARD = {"statement": "(p q : Prop) : p → q"}  # not provable: whatever passes is a hole
+EASY = {"statement": "(p q : Prop) : p ∧ q → q ∧ p"}
+HONEST = "fun h => ⟨h.2, h.1⟩"
+MORE_HONEST = "by\n  intro h\n  constructor\n  · exact h.right\n  · exact h.left"
+
+
+@pytest.fixture(scope="module")
+def lean() -> LeanVerifier:
+    return LeanVerifier()
+
+
+# The rows of the list of attack classes that a body can attempt, and variations.
+ATTACKS = {
+    "placeholder: sorry": "sorry",
+    "placeholder: sorry in a tactic block": "by\n  intro h\n  sorry",
+    "placeholder: admit": "by\n  admit",
+    "placeholder: stop": "by\n  stop\n  rubbish",
+    "placeholder: sorryAx": "sorryAx _ true",
+    "placeholder: sorryAx, root": "_root_.sorryAx _ true",
+    "placeholder: sorryAx, explicit": "@sorryAx (p → q) false",
+    "placeholder: silenced": "by\n  set_option warn.sorry false in\n  exact sorry",
+    "placeholder: built up": "by\n  intro h\n  exact sorry«Ax» _ true",
+    "own axiom": "c\naxiom c : False",
+    "own axiom before use": "trivial\n\naxiom c : ∀ p : Prop, p\ntheorem d : False := c _",
+    "opaque": "x\nopaque x : False",
+    "unsafe axioms of the compiler": "lcProof",
+    "unsafe cast": "lcUnreachable",
+    "unsafe any": "fun h => lcCast h",
+    "native_decide": "by native_decide",
+    "reduceBool": "Lean.ofReduceBool _ _ rfl",
+    "implemented_by": "by exact f\n@[implemented_by g] def f : Nat := 0",
+    "kernel off": "by\n  set_option debug.skipKernelTC true in\n  exact fun h => h",
+    "kernel off as a command": "fun h => h\nset_option debug.skipKernelTC true",
+    "redefined report": "fun h => h\nmacro \"#print\" : command => `(#eval 1)",
+    "notation that changes the statement": "fun h => h\nnotation \"q\" => True",
+    "infix": "fun h => h\ninfix:50 \" → \" => And",
+    "local instance": "fun h => h\nlocal instance : Add Nat := ⟨Nat.mul⟩",
+    "variable": "h\nvariable (h : False)\ninclude h",
+    "namespace shadowing": "fun h => h\nnamespace X\ndef False := True\nend X",
+    "end": "fun h => h\nend",
+    "section": "fun h => h\nsection",
+    "exit": "fun h => h\n#exit",
+    "eval": "fun h => h\n#eval 1",
+    "open in": "open Classical in fun h => h",
+    "run_tac": "by\n  run_tac pure ()",
+    "run_cmd": "fun h => h\nrun_cmd pure ()",
+    "initialize": "fun h => h\ninitialize x : Nat ← pure 0",
+    "elaborator": "by_elab return x",
+    "include_str": "include_str \"/etc/passwd\"",
+    "line comment eats the report": "fun h => h --",
+    "block comment eats the rest": "fun h => h /-",
+    "block comment closes nothing": "fun h => h -/",
+    "doc comment": "fun h => h /-- x",
+    "string eats the rest": "fun h => \"",
+    "raw string eats the rest": "fun h => r#\"",
+    "character eats the report": "fun h => '",
+    "interpolation": "s!\"{",
+    "quotation": "`(p)",
+    "antiquotation": "$(x)",
+    "guillemet eats the rest": "fun h => «",
+    "guillemet name": "fun h => «h»",
+    "bracket eats the next theorem": "fun h => (",
+    "anonymous constructor left open": "fun h => ⟨h,",
+    "brace left open": "by {",
+    "by left open": "by",
+    "fun left open": "fun h",
+    "have left open": "have x : p :=",
+    "match left open": "fun h => match h with",
+    "match arm left open": "fun h => match h with\n|",
+    "show left open": "show p → q from",
+    "calc left open": "calc",
+    "if left open": "if h : p then",
+    "second body": "fun h => h\n:= fun h => h",
+    "colon": "fun h => h : p → p",
+    "type changed": "(fun h => h : p → p)",
+    "goal weakened by show": "by\n  show p → p\n  exact id",
+    "goal weakened by suffices": "by\n  suffices True from fun h => h\n  trivial",
+    "change": "by\n  change True\n  trivial",
+    "where": "f where\n  f := fun h => h",
+    "where, one line": "fun h => x h where x : p → q := fun h => x h",
+    "termination_by": "fun h => h\ntermination_by 0",
+    "decreasing_by": "fun h => h\ndecreasing_by trivial",
+    "let rec": "let rec f : p → q := fun h => f h; f",
+    "let rec in tactics": "by\n  let rec f : p → q := fun h => f h\n  exact f",
+    "recursion through the theorem's own name": "fun h => this h",
+    "recursion through assumption": "by assumption",
+    "recursion through the anonymous assumption": "‹p → q›",
+    "recursion through solve": "by\n  first\n  | assumption\n  | contradiction\n  | trivial",
+    "mutual": "fun h => h\nmutual",
+    "private": "fun h => h\nprivate theorem x : False := x",
+    "deriving": "fun h => h\nderiving instance X for Y",
+    "attribute": "fun h => h\nattribute [simp] id",
+    "attribute bracket": "fun h => h\n@[simp] theorem x : True := trivial",
+    "swallowed error": "by\n  try exact foo\n  all_goals skip",
+    "first with nothing": "by\n  first | skip",
+    "nothing left to do": "by\n  intros\n  done",
+    "exfalso": "by\n  intro h\n  exfalso\n  exact h",
+    "contradiction": "by\n  intro\n  contradiction",
+    "nomatch": "nofun",
+    "coercion": "fun h => ↑h",
+    "hole": "_",
+    "named hole": "?x",
+    "synthetic hole": "by refine ?_",
+    "hole in the middle": "by\n  refine fun h => ?_\n  rotate_left",
+    "metavariable trick": "by\n  intro h\n  have k : _ := ?_\n  exact k",
+    "cast between": "fun h => cast (rfl : p = q) h",
+    "propext": "fun h => Eq.mp (propext ⟨_, _⟩) h",
+    "universe trick": "fun h => Eq.rec h _",
+    "choice": "fun _ => Classical.choice _",
+    "quotient": "fun h => Quot.lift id _ h",
+    "Lean's own names": "Lean.Proofgrad.native",
+    "syntax objects": "Lean.Proofgrad.nothing",
+    "names of the file": "pg_0",
+    "dollar": "id $ fun h => h",
+    "percent": "binop% And p q",
+    "tab": "by\n\tintro h\n\texact h",
+    "form feed": "fun h => h\x0c",
+    "NUL": "fun h => h\x00",
+    "lone CR": "fun h => h\r#exit",
+    "byte order mark": "\ufefffun h => h",
+    "no-break space": "fun\u00a0h => h",
+    "right-to-left": "fun h => \u202eh",
+    "line separator": "fun h => h\u2028#exit",
+    "look-alike command": "fun h => h\nахiom c : False",
+    "fullwidth": "ｓｏｒｒｙ",
+    "combining": "so\u0301rry",
+    "lone surrogate": "fun h => \ud800",
+    "forged report": "fun h => h\n'pg_0' does not depend on any axioms",
+    "forged JSON": "{\"severity\":\"information\"}",
+    "too long": "fun h => " + "h " * 20_000,
+    "too deep": "(" * 500 + "h" + ")" * 500,
+    "deep without brackets": "fun h => " + "¬" * 4000 + "p",
+    "many binders": "fun x => " * 1500 + "x",
+    "long name": "fun h => " + "a" * 15_000,
+    "long dotted name": "fun h => h" + ".x" * 6000,
+    "long number": "fun h => " + "9" * 15_000,
+    "empty": "",
+    "spaces": " \n \n",
+}  # fmt: skip
+
+
+def test_no_attack_passes_and_each_honest_neighbour_does(lean: LeanVerifier) -> None:
+    items = []
+    for attack in ATTACKS.values():
+        items += [(HARD, attack), (EASY, HONEST), (EASY, MORE_HONEST)]
+    verdicts = lean.verify_batch(items)
+    passed = [name for name, verdict in zip(ATTACKS, verdicts[::3], strict=True) if verdict.is_pass]
+    assert passed == []
+    assert all(verdict.outcome is Outcome.FAIL for verdict in verdicts[::3])
+    harmed = [name for name, one, two in zip(ATTACKS, verdicts[1::3], verdicts[2::3], strict=True)
+              if not (one.is_pass and two.is_pass)]  # fmt: skip
+    assert harmed == []
+
+
+def unscanned(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "scan", lambda body: None)
+
+
+# What the second line of defence, without the scan, still has to stop.
+@pytest.mark.parametrize(
+    ("candidate", "reason"),
+    [
+        ("by\n  intro h\n  exact sorry", "cheat.sorry"),
+        ("sorryAx _ true", "cheat.sorry"),
+        ("fun h => nothing h", "lean.unknown_identifier"),
+    ],
+)
+def test_a_placeholder_that_got_past_the_scan_is_seen(
+    lean: LeanVerifier, monkeypatch: pytest.MonkeyPatch, candidate: str, reason: str
+) -> None:
+    unscanned(monkeypatch)
+    verdict = lean.verify(HARD, candidate)
+    assert (verdict.outcome, verdict.reason) == (Outcome.FAIL, reason)
+    assert lean.verify(EASY, HONEST).is_pass
+
+
+@pytest.mark.parametrize(
+    "candidate",
+    [
+        "c\naxiom c : False",
+        "fun h => h --",
+        "fun h => h /-",
+        'fun h => "',
+        "fun h => «",
+        "fun h => h\n#exit",
+        "fun h => h\nnamespace X",
+        "fun h => h\nend",
+        "fun h => h\nset_option warn.sorry false in",
+        "x\naxiom c : ∀ p : Prop, p",
+    ],
+)
+def test_breaking_out_of_the_splice_without_the_scan_still_proves_nothing(
+    lean: LeanVerifier, monkeypatch: pytest.MonkeyPatch, candidate: str
+) -> None:
+    unscanned(monkeypatch)
+    attack, honest = lean.verify_batch([(HARD, candidate), (EASY, HONEST)])
+    assert not attack.is_pass
+    assert honest.outcome is not Outcome.FAIL
+
+
+def test_a_theorem_about_something_else_is_refused_by_the_second_theorem(
+    lean: LeanVerifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As if a candidate could change what the header means: our header says one thing, our definition another.
+    signature = module.Statement.signature
+    monkeypatch.setattr(
+        module.Statement, "signature", property(lambda self: signature.fget(self).replace("→ q", "→ p"))
+    )
+    verdict = lean.verify(HARD, "fun h => h")
+    assert (verdict.outcome, verdict.reason) == (Outcome.FAIL, "cheat.statement")
+
+
+def test_axioms_are_an_allow_list(lean: LeanVerifier, monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = {"statement": "(p : Prop) : p ∨ ¬p"}
+    assert lean.verify(problem, "Classical.em p").is_pass
+    monkeypatch.setattr(module, "ALLOWED_AXIOMS", frozenset({"propext", "Quot.sound"}))
+    verdict = lean.verify(problem, "Classical.em p")
+    assert (verdict.outcome, verdict.reason) == (Outcome.FAIL, "cheat.axiom")
+    assert lean.verify(EASY, HONEST).is_pass
+
+
+def test_a_candidate_that_exhausts_its_limits_fails_and_takes_nobody_along() -> None:
+    lean = LeanVerifier(cpu_seconds=2)
+    loop = "(fun (_ : Nat.rec (motive := fun _ => Nat) 0 (fun _ k => k) 100000000 = 0) h => ⟨h.2, h.1⟩) rfl"
+    verdicts = lean.verify_batch([(EASY, HONEST), (EASY, loop), (EASY, MORE_HONEST)])
+    assert [v.is_pass for v in verdicts] == [True, False, True]
+    assert verdicts[1].outcome is Outcome.FAIL
+    assert verdicts[1].reason in ("lean.timeout", "lean.resource")
+
+
+def test_endless_output_is_cut_off_without_harm(lean: LeanVerifier) -> None:
+    wide = "by\n" + "  first | exact " + "(h : p ∧ q) " * 700 + "\n  | skip"
+    attack, honest = lean.verify_batch([(HARD, wide), (EASY, HONEST)])
+    assert attack.outcome is Outcome.FAIL
+    assert len(attack.feedback) <= 600
+    assert honest.is_pass
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "(p : Prop) : p := h\naxiom c : False\ntheorem x : True",
+        "(p : Prop) : p -- ",
+        "(p : Prop) : p /-",
+        '(p : Prop) : "',
+        "(p : Prop) : sorry",
+        "(p : Prop) : p\n#exit",
+        "(p : Prop) : p where",
+        "(h : p := by exact c) : p",
+    ],
+)
+def test_a_statement_cannot_break_out_either(lean: LeanVerifier, statement: str) -> None:
+    with pytest.raises(ProblemError):
+        lean.verify({"statement": statement}, HONEST)
+
+
+def test_names_are_fresh_in_every_file() -> None:
+    names = {name for _ in range(50) for name, _ in module._write([]).canaries}
+    assert len(names) == 100
