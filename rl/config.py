@@ -47,6 +47,8 @@ class ScratchPolicy(_Section):
     """vLLM supports 32, 64, 80, 96, 112, 128, 192 and 256."""
     vocab_size: int = Field(512, ge=258)
     """Upper bound on the tokenizer's size: 256 bytes, 2 special tokens, and merges learned from demonstrations."""
+    initializer_range: float = Field(0.06, gt=0)
+    """Standard deviation of the first weights. 0.02 suits wide models; a narrow one learns faster from more."""
     context: int = Field(512, ge=32)
     """Longest prompt and completion together, in tokens."""
 

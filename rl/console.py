@@ -34,8 +34,9 @@ class _Bar:
         self._progress, self._task = progress, progress.add_task(label, total=total, note="")
 
     def advance(self, n: int = 1, note: str = "") -> None:
-        fields = {"note": note} if note else {}
-        self._progress.update(self._task, advance=n, **fields)
+        self._progress.advance(self._task, n)
+        if note:
+            self._progress.update(self._task, note=note)
 
 
 class _Lines:

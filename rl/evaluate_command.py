@@ -7,7 +7,15 @@ from pathlib import Path
 
 from rich.table import Table
 
-from proofgrad.rl.config import Config, EnvConfig, EvaluationConfig, GenerationConfig, PolicyConfig, load_config
+from proofgrad.rl.config import (
+    Config,
+    EnvConfig,
+    EvaluationConfig,
+    GenerationConfig,
+    PolicyConfig,
+    VerificationConfig,
+    load_config,
+)
 from proofgrad.rl.console import console, track
 from proofgrad.rl.engine import Engine, Sampling, TransformersEngine, VLLMEngine, choose_engine, start_vllm
 from proofgrad.rl.evaluate import Evaluation, held_out_tasks, sample_plan, summarise
@@ -109,7 +117,7 @@ def _settings(
         envs=[known.get(name, EnvConfig(name=name)) for name in names],
         generation=generation.model_copy(update={"engine": engine, "max_tokens": max_tokens or generation.max_tokens}),
         evaluation=EvaluationConfig(tasks=tasks, samples=samples, temperature=temperature),
-        verification=run.verification if run else {},  # type: ignore[arg-type]  # pydantic fills the defaults
+        verification=run.verification if run else VerificationConfig(),
     )
 
 

@@ -74,6 +74,7 @@ def make_policy(shape: ScratchPolicy, texts: Iterable[str], seed: int) -> Policy
             num_key_value_heads=shape.key_value_heads,
             head_dim=shape.head_dim,
             max_position_embeddings=shape.context,
+            initializer_range=shape.initializer_range,
             tie_word_embeddings=True,
             eos_token_id=tokenizer.eos_token_id,
             pad_token_id=tokenizer.pad_token_id,

@@ -16,10 +16,15 @@ class ProgressCallback(TrainerCallback):  # type: ignore[misc]  # transformers i
     """Advances a progress display by optimizer steps and shows the named metrics behind it."""
 
     def __init__(self, tracker: Tracker, shown: Mapping[str, str]) -> None:
-        self._tracker, self._shown, self._note = tracker, shown, ""
+        self._tracker, self._shown = tracker, shown
+        self._latest: dict[str, float] = {}
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, float], **kwargs: Any) -> None:
-        self._note = "  ".join(f"{label} {logs[key]:.3g}" for key, label in self._shown.items() if key in logs)
+        # Only updates that follow a generation log a reward; its last value stays in view.
+        self._latest |= {key: logs[key] for key in self._shown if logs.get(key) is not None}
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self._tracker.advance(1, self._note)
+        latest = self._latest
+        self._tracker.advance(
+            1, "  ".join(f"{label} {latest[key]:.3g}" for key, label in self._shown.items() if key in latest)
+        )

@@ -111,7 +111,8 @@ class RunDirectory:
         partial.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
         os.replace(partial, self.path / "metrics.jsonl")
         for path in (self.path / "rollouts").glob("step-*.parquet"):
-            if int(path.stem.partition("-")[2]) > step:
+            # Named by the updates made before it was sampled: this one belongs to the next update.
+            if int(path.stem.split("-")[1]) >= step:
                 path.unlink()
 
     def write_rollouts(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -97,7 +97,7 @@ def warm_start(
             warmup_steps=20,
             weight_decay=0.01,
             adam_beta2=0.98,  # a few hundred steps are too short for the default's memory of a thousand
-            train_sampling_strategy="group_by_length",  # little padding: 1.5 times the steps a second on mixed lengths
+            train_sampling_strategy="group_by_length",  # little padding
             max_length=policy.model.config.max_position_embeddings,
             completion_only_loss=True,
             gradient_checkpointing=False,

@@ -6,7 +6,6 @@ descriptors nor the environment of a parent that may hold secrets, threads and a
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import platform
@@ -272,5 +271,7 @@ class Zygote:
         return int(value)
 
     def __del__(self) -> None:
-        with contextlib.suppress(Exception):
+        try:  # noqa: SIM105  # the interpreter may be on its way out, with contextlib already gone
             self.close()
+        except Exception:
+            pass
