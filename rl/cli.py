@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import typer
 
 from proofgrad.rl.console import console
@@ -188,12 +187,15 @@ def main() -> None:
     except ProofgradError as error:
         _complain(str(error))
         status = 2
-    except click.ClickException as error:
-        _complain(error.format_message())
-        status = 2
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         _complain("interrupted; go on with proofgrad train --resume RUN")
         status = 130
+    except Exception as error:
+        # Wrong usage: click's exceptions, which newer versions of typer carry in a private module of their own.
+        if not hasattr(error, "format_message"):
+            raise
+        _complain(error.format_message())
+        status = 2
     sys.exit(status if isinstance(status, int) else 0)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Tracker", "comparison_table", "console", "track"]
 
-console = Console(highlight=False)
+# A pipe or a log has no width of its own; 80 columns would cut the tables.
+console = Console(highlight=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else 110)
 
 _LINE_EVERY_SECONDS = 15.0
 

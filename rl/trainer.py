@@ -144,7 +144,7 @@ class _Metrics(TrainerCallback):  # type: ignore[misc]  # transformers is untype
         self._session = session
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, Any], **kwargs: Any) -> None:
-        if state.is_world_process_zero and "reward" in logs:
+        if state.is_world_process_zero and "loss" in logs:
             self._session.run.log("grpo", state.global_step, logs)
 
 

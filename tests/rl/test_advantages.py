@@ -33,7 +33,7 @@ def advantages_of(policy, scores, tmp_path):
     )  # fmt: skip
     trainer.model.train()
     with torch.no_grad():
-        output = trainer._generate_and_score_completions([{"prompt": "theorem"}] * len(scores))
+        output = trainer._generate_and_score_completions([{"prompt": "theorem"} for _ in scores])
     return output["advantages"].tolist()
 
 
