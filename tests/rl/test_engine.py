@@ -62,5 +62,17 @@ def test_auto_says_which_engine_it_took_and_why(monkeypatch):
         choose_engine("vllm")
 
 
+def test_without_a_compiler_vllm_on_a_cpu_is_not_taken(monkeypatch):
+    monkeypatch.setattr(engines.importlib.util, "find_spec", lambda name: object())
+    monkeypatch.setattr(engines, "_is_cuda_build", lambda: False)
+    monkeypatch.setattr(engines.shutil, "which", lambda name: None)
+    assert choose_engine("auto") == (
+        "transformers",
+        "vllm on a CPU compiles its kernels, and no C++ compiler is on PATH (install g++)",
+    )
+    monkeypatch.setattr(engines.shutil, "which", lambda name: f"/usr/bin/{name}")
+    assert choose_engine("auto") == ("vllm", "it is installed")
+
+
 def test_a_named_engine_is_taken():
     assert choose_engine("transformers")[0] == "transformers"
