@@ -10,7 +10,6 @@ and with transformers, one stream seeded by the whole batch serves all.)
 from __future__ import annotations
 
 import importlib.util
-import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -31,8 +30,6 @@ __all__ = [
     "choose_engine",
     "start_vllm",
 ]
-
-log = logging.getLogger(__name__)
 
 # transformers keeps the logits of every new token of a batch; this many of them (4 bytes each) is 1 GiB.
 _LOGITS_IN_MEMORY = 2**28

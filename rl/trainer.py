@@ -14,7 +14,7 @@ from transformers import PrinterCallback, TrainerCallback
 from trl import GRPOConfig, GRPOTrainer
 
 from proofgrad.envs.base import Task
-from proofgrad.rl.config import Config
+from proofgrad.rl.config import Config, PolicyConfig
 from proofgrad.rl.console import track
 from proofgrad.rl.engine import Sampling, keep_weights_replaceable
 from proofgrad.rl.monitors import CollapseMonitor
@@ -34,6 +34,7 @@ class ProofTrainer(GRPOTrainer):  # type: ignore[misc]  # trl is untyped here
 
     session: Session
     tasks: dict[str, Task]
+    session_rollouts: Sequence[Rollout] = ()
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         output: dict[str, Any] = super()._generate_and_score_completions(inputs)
@@ -44,8 +45,6 @@ class ProofTrainer(GRPOTrainer):  # type: ignore[misc]  # trl is untyped here
         rank = f"-{self.accelerator.process_index}" if self.accelerator.num_processes > 1 else ""
         self.session.run.write_rollouts(f"step-{self.state.global_step:06d}{rank}", rows)
         return output
-
-    session_rollouts: Sequence[Rollout] = ()
 
     def keep_rollouts(self, rollouts: list[Rollout]) -> None:
         """Called by the rollout function; the advantages follow later in the step."""
@@ -191,8 +190,6 @@ def fit(session: Session, trainer: ProofTrainer, order: Sequence[Task]) -> None:
 
 def load_weights(trainer: ProofTrainer, path: str) -> None:
     """Put a saved policy's weights into the trainer's model and its engine."""
-    from proofgrad.rl.config import PolicyConfig
-
     saved = load_policy(PolicyConfig(path=path)).model.state_dict()
     trainer.accelerator.unwrap_model(trainer.model).load_state_dict(saved)
     synchronise_engine(trainer)
