@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import json
 import random
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -10,7 +12,17 @@ from proofgrad.envs.base import HELD_OUT
 from proofgrad.envs.programs.operations import NAMES, OPERATIONS, Operation, Step, Value, run_chain, steps_from
 from proofgrad.envs.splits import split_of, statement_digest
 
-__all__ = ["HIGHEST_LEVEL", "Program", "canonical", "capacity", "gold_code", "make_tests", "programs", "specification"]
+__all__ = [
+    "HIGHEST_LEVEL",
+    "Program",
+    "behaviour",
+    "canonical",
+    "capacity",
+    "gold_code",
+    "make_tests",
+    "programs",
+    "specification",
+]
 
 HIGHEST_LEVEL = 5
 TESTS = 10
@@ -59,6 +71,16 @@ def canonical(steps: Sequence[Step]) -> str:
     return "|".join([steps[0].operation.source, *(step.key for step in steps)])
 
 
+def behaviour(steps: Sequence[Step]) -> str:
+    """What the chain does, whatever its steps: its type and its outputs on fixed probes.
+
+    The split hangs on this rather than on the chain, since chains whose steps commute, or of which one step has no
+    effect, are one program in two wordings. Chains that the probes cannot tell apart share a split, too.
+    """
+    source = steps[0].operation.source
+    return f"{source}:{json.dumps([run_chain(steps, value) for value in _probes(source)])}"
+
+
 def specification(steps: Sequence[Step]) -> str:
     """The chain in controlled English."""
     source = steps[0].operation.source
@@ -98,7 +120,7 @@ def programs(level: int, split: str, seed: int) -> Iterator[Program]:
         if key in seen:
             continue
         seen.add(key)
-        if split_of(key) != split:
+        if split_of(behaviour(steps)) != split:
             continue
         tests = make_tests(steps)
         if tests is not None:
@@ -217,6 +239,12 @@ def _inputs(rng: random.Random, source: str) -> list[Value]:
         values += ["", rng.choice(_WORDS)]
         values += [" ".join(rng.choices(_WORDS, k=rng.randint(1, 4))) for _ in range(_INPUTS - 2)]
     return values
+
+
+@functools.cache
+def _probes(source: str) -> tuple[Value, ...]:
+    rng = random.Random(f"synthesis/probes/{source}")
+    return tuple(_inputs(rng, source) + _inputs(rng, source))
 
 
 def _numbers(rng: random.Random) -> list[int]:

@@ -7,7 +7,7 @@ come from it, never from executing text.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -64,7 +64,7 @@ class Step:
         return self.operation.code.replace("{k}", str(self.constant)).replace("{x}", variable)
 
 
-def run_chain(steps: tuple[Step, ...], value: Value) -> Value:
+def run_chain(steps: Sequence[Step], value: Value) -> Value:
     """The value after all steps."""
     for step in steps:
         value = step.operation.run(value, step.constant)

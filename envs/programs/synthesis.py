@@ -9,6 +9,7 @@ from proofgrad.envs.programs.generate import (
     HIGHEST_LEVEL,
     PUBLIC_TESTS,
     Program,
+    behaviour,
     canonical,
     capacity,
     gold_code,
@@ -32,9 +33,9 @@ _INSTRUCTIONS = (
 class SynthesisEnv:
     """Chains of simple operations over lists of int, ints and strings, for the verifier ``program``.
 
-    A task's level is the number of operations in the chain. Its canonical form is the chain itself with its constants,
-    so the split depends neither on the wording nor on names. The tests are drawn from the canonical form: they tell
-    the program from those with a step left out or a constant off by one.
+    A task's level is the number of operations in the chain. Its split depends on what the chain does alone, so no
+    held-out program is a training program with its steps in another order. The tests are drawn from the chain with
+    its constants: they tell the program from those with a step left out or a constant off by one.
 
     Args:
         min_level: the fewest steps, 1 to 5.
@@ -107,6 +108,6 @@ class SynthesisEnv:
             verifier=self.verifier,
             domain=self.domain,
             difficulty=float(len(program.steps)),
-            split=split_of(text),
+            split=split_of(behaviour(program.steps)),
             source=f"{self.name}@{seed}",
         )

@@ -13,7 +13,14 @@ from typing import Any
 import pytest
 
 from proofgrad.envs.base import HELD_OUT, TRAIN, Env, Task
-from proofgrad.envs.programs.generate import canonical, capacity, gold_code, make_tests, programs
+from proofgrad.envs.programs.generate import (
+    behaviour,
+    canonical,
+    capacity,
+    gold_code,
+    make_tests,
+    programs,
+)
 from proofgrad.envs.programs.operations import OPERATIONS, Operation, Step, run_chain
 from proofgrad.envs.programs.synthesis import SynthesisEnv
 from proofgrad.envs.testing import EnvContract, corrupt_program, prompt_text
@@ -129,6 +136,25 @@ def test_a_chain_in_which_a_step_does_nothing_is_no_task() -> None:
     by_key = {operation.key: operation for operation in OPERATIONS}
     assert make_tests((Step(by_key["sort"]), Step(by_key["sum"]))) is None
     assert make_tests((Step(by_key["abs"]), Step(by_key["sum"]))) is not None
+
+
+def test_steps_that_commute_leave_a_program_in_its_split() -> None:
+    by_key = {operation.key: operation for operation in OPERATIONS}
+    tail = (Step(by_key["sum"]),)
+    plus, minus = Step(by_key["plus"], 3), Step(by_key["minus"], 1)
+    assert behaviour((plus, minus)) == behaviour((minus, plus)) == behaviour((Step(by_key["plus"], 2),))
+    assert behaviour((Step(by_key["sort"]), *tail)) == behaviour(tail)
+    assert behaviour((plus, Step(by_key["square"]))) != behaviour((Step(by_key["square"]), plus))
+
+
+def test_no_held_out_program_behaves_like_a_training_program_in_another_wording() -> None:
+    behaves = {
+        split: {behaviour(p.steps) for level in (1, 2, 3) for p in islice(programs(level, split, 0), n)}
+        for split, n in ((TRAIN, 400), (HELD_OUT, 100))
+    }
+    assert not behaves[TRAIN] & behaves[HELD_OUT]
+    env = SynthesisEnv(max_level=2)
+    assert all(task.split == HELD_OUT for task in env.tasks(HELD_OUT, 50, 0))
 
 
 @pytest.mark.parametrize("level", range(2, 6))
