@@ -4,7 +4,9 @@ import pytest
 
 from proofgrad.verifiers import Outcome, ProblemError
 from proofgrad.verifiers.lean import checker as module
+from proofgrad.verifiers.lean.candidate import Candidate
 from proofgrad.verifiers.lean.checker import LeanVerifier
+from proofgrad.verifiers.lean.feedback import token_estimate
 
 HARD = {"statement": "(p q : Prop) : p → q"}  # not provable: whatever passes is a hole
 EASY = {"statement": "(p q : Prop) : p ∧ q → q ∧ p"}
@@ -161,7 +163,7 @@ def test_no_attack_passes_and_each_honest_neighbour_does(lean: LeanVerifier) -> 
 
 
 def unscanned(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "scan", lambda body: None)
+    monkeypatch.setattr(module, "read_candidate", lambda text, is_full: Candidate(text, None, "", text))
 
 
 # What the second line of defence, without the scan, still has to stop.
@@ -240,7 +242,7 @@ def test_endless_output_is_cut_off_without_harm(lean: LeanVerifier) -> None:
     wide = "by\n" + "  first | exact " + "(h : p ∧ q) " * 700 + "\n  | skip"
     attack, honest = lean.verify_batch([(HARD, wide), (EASY, HONEST)])
     assert attack.outcome is Outcome.FAIL
-    assert len(attack.feedback) <= 600
+    assert token_estimate(attack.feedback) <= 300
     assert honest.is_pass
 
 

@@ -46,12 +46,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
-    from proofgrad.verifiers.code import confine
+    from proofgrad.verifiers import confine
 elif __name__ == "__main__":
     # By path, because the script's own folder is kept off sys.path, where a candidate's imports would find it.
     import importlib.util
 
-    _spec = importlib.util.spec_from_file_location("confine", os.path.join(os.path.dirname(__file__), "confine.py"))
+    _spec = importlib.util.spec_from_file_location("confine", os.path.join(os.path.dirname(os.path.dirname(__file__)), "confine.py"))
     confine = importlib.util.module_from_spec(_spec)
     _spec.loader.exec_module(confine)
 

@@ -1,20 +1,28 @@
 """LeanVerifier: a proof is right when the Lean kernel says so about the statement that *we* wrote.
 
-How a file of many candidates is laid out, and why one candidate can neither pass by deceit nor touch a neighbour:
+Two tiers. The first reads many candidates at once, and settles whatever is wrong. How its text is laid out, and why one
+candidate can neither pass by deceit nor touch a neighbour:
 
-    prelude / import of our library
+    our header: imports of our choice
     a canary theorem                         Lean works
     def S1 : Prop := ∀ binders, type         every statement as a definition, before anything of a candidate is read
-    theorem P1 binders : type :=             our header; names are random for each run, so no candidate knows one
+    theorem P1 binders : type :=             a body: our header; names are random in each run, so no candidate knows one
      <candidate, each line moved in by one space>
+    namespace N2                             a file: its theorems, in a namespace of their own
+     <candidate, each line moved in by one space>
+    end N2
     #print axioms P1                         ends the candidate's span: a parse error at its end lands before the next
     theorem C1 : S1 := @P1                   what was proved is what we asked for
     #print axioms C1
     ...
     a canary theorem                         nothing cut the file short
 
-The body has gone through `soundness.scan`, so it holds no command. PASS needs: both canaries, no error and no
-placeholder message in the candidate's span, both axiom reports in their places, and only allowed axioms.
+The candidate has gone through `soundness.scan`, so it holds no command besides theorems. A candidate stands when both
+canaries live, no error and no placeholder message lies in its span, both axiom reports are in their places, and only
+allowed axioms are in them.
+
+The second tier is the audit: the backend looks at each theorem that stood again, in a process where no candidate's text
+has been read (see `audit_worker` for the embedded Lean: the kernel replays what was compiled). PASS needs both.
 
 A run that dies says nothing about anybody: the suspect is judged alone and the others again. Alone, what exhausts its
 own limits is a FAIL; when even the canaries fail without it, the verdict is UNKNOWN. A statement that does not
@@ -23,25 +31,27 @@ elaborate is the task author's mistake: UNKNOWN with reason ``problem.statement`
 
 from __future__ import annotations
 
-import secrets
-import signal
-import tempfile
-from collections.abc import Iterable, Sequence
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from proofgrad.verifiers.base import Json, Problem, Verdict
-from proofgrad.verifiers.errors import ToolchainError
-from proofgrad.verifiers.lean.messages import Message, axioms_in, classify, feedback, parse
-from proofgrad.verifiers.lean.soundness import scan
-from proofgrad.verifiers.lean.source import Statement, split_file, statement_of
-from proofgrad.verifiers.lean.toolchain import BASE_MODULE, Run, Toolchain
+from proofgrad.verifiers.errors import ProblemError, SandboxError
+from proofgrad.verifiers.lean.backend import Audit, Backend, Claim, Elaboration, Ending, Limits
+from proofgrad.verifiers.lean.candidate import Candidate, read_candidate
+from proofgrad.verifiers.lean.feedback import goals_in, render
+from proofgrad.verifiers.lean.find import open_backend
+from proofgrad.verifiers.lean.messages import Message, axioms_in, classify
+from proofgrad.verifiers.lean.source import Statement, fresh_name, header_of, statement_of
 
-__all__ = ["ALLOWED_AXIOMS", "LeanVerifier", "split_file"]
+__all__ = ["ALLOWED_AXIOMS", "ISOLATION", "LeanVerifier"]
 
 ALLOWED_AXIOMS = frozenset({"propext", "Classical.choice", "Quot.sound"})
+ISOLATION = ("network", "pid", "root")
+"""The layers without which Lean is merely a separate process; `require_isolation` insists on them."""
 
-_JUDGEMENT = "1"  # bump it when the same toolchain and library can judge differently
+_JUDGEMENT = "2"  # bump it when the same toolchain and library can judge differently
+_FEEDBACK_TOKENS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +60,23 @@ class _Entry:
 
     index: int
     statement: Statement
-    body: str
+    header: str
+    candidate: Candidate
+    handed_in: str
 
 
 @dataclass(frozen=True, slots=True)
 class _Span:
-    """Where an entry landed in the file; lines count from 1."""
+    """Where an entry landed in the text; lines count from 1."""
 
-    theorem: str
+    block: str  # the lines that declare the theorem
+    theorem: str  # its full name
     check: str
     statement_line: int
-    first_line: int  # the header; the candidate starts on the next one
+    first_line: int  # our line before the candidate's first
     report_line: int  # the first axiom report
     last_line: int  # the second one
+    hidden: tuple[str, ...]  # names that the policy must not see
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,20 +87,29 @@ class _File:
 
 
 class LeanVerifier:
-    """Judges ``{"statement": "(p q : Prop) : p ∧ q → q ∧ p"}`` against what stands after ``:=``.
+    """Judges ``{"statement": "(p q : Prop) : p ∧ q → q ∧ p"}`` against a proof of it.
 
-    A candidate is a term or ``by`` and its tactics. Statements and candidates are Lean 4 over our own
-    base library (no Init, no Mathlib); the universes u, v and w are declared.
+    A candidate is what stands after ``:=`` (a term, or ``by`` and its tactics), or a whole file of theorems of which
+    the last is the answer. Statements and candidates are Lean 4: on the embedded Lean over our own base library (no
+    Init, no Mathlib), elsewhere over whatever the header imports. The universes u, v and w are declared. A problem may
+    bring its own ``"header"`` of imports and options, except on the embedded Lean.
 
     Args:
-        batch_size: candidates in one Lean process.
+        toolchain: "project", "toolchain", "server" or "embedded"; the first of those that is there when None.
+        batch_size: candidates in one text.
         cpu_seconds: processor time that one candidate may use beyond the start of Lean.
         heartbeats: Lean's own deterministic limit for each theorem, in its unit of 1000 small allocations.
-        toolchain: the Lean to use; the embedded one when None.
+        audit: whether accepted proofs are looked at again; only for measuring what that costs.
+        require_isolation: refuse to run where Lean cannot be shut in.
+        feedback_tokens: the most that a verdict's feedback may take.
+        backend: the Lean to use, ready-made, in place of `toolchain` and `options`.
+        options: of the backend, e.g. ``project="my/lake/project"``.
 
     Raises:
-        MissingExtraError: the embedded Lean is not installed.
+        ConfigError: there is no such toolchain.
+        MissingExtraError: the Lean asked for, or the embedded one, is not installed.
         ToolchainError: it does not exist for this platform, or is not the one that we trust.
+        SandboxError: `require_isolation` is set, and layers are missing.
     """
 
     name = "lean"
@@ -94,21 +117,34 @@ class LeanVerifier:
     def __init__(
         self,
         *,
+        toolchain: str | None = None,
         batch_size: int = 64,
         cpu_seconds: int = 5,
         heartbeats: int = 20_000,
-        toolchain: Toolchain | None = None,
+        audit: bool = True,
+        require_isolation: bool = False,
+        feedback_tokens: int = _FEEDBACK_TOKENS,
+        backend: Backend | None = None,
+        **options: object,
     ) -> None:
         if batch_size < 1 or cpu_seconds < 1 or heartbeats < 1:
             raise ValueError("batch_size, cpu_seconds and heartbeats must be at least 1")
         self.batch_size = batch_size
-        self._cpu_seconds = cpu_seconds
-        self._heartbeats = heartbeats
-        self._toolchain = toolchain or Toolchain()
+        self.backend = backend or open_backend(toolchain, **options)
+        self._limits = Limits(cpu_seconds, heartbeats)
+        self._audit, self._feedback_tokens = audit, feedback_tokens
         self.version = (
-            f"{_JUDGEMENT} {self._toolchain.description} base {self._toolchain.base_hash} "
-            f"cpu {cpu_seconds} heartbeats {heartbeats}"
+            f"{_JUDGEMENT} {self.backend.identity} cpu {cpu_seconds} heartbeats {heartbeats} "
+            f"feedback {feedback_tokens}{'' if audit else ' unaudited'}"
         )
+        self._has_warned = False
+        if require_isolation and (missing := self.missing_layers()):
+            raise SandboxError(f"require_isolation: Lean cannot be shut in here; {'; '.join(missing)}")
+
+    def missing_layers(self) -> list[str]:
+        """The isolation layers that Lean has to do without on this machine: "network: missing: ..."."""
+        layers = self.backend.layers
+        return [f"{name}: {layers.get(name, 'missing')}" for name in ISOLATION if layers.get(name) != "active"]
 
     def verify(self, problem: Problem, candidate: str) -> Verdict:
         """Judge one candidate.
@@ -124,70 +160,97 @@ class LeanVerifier:
         Raises:
             ProblemError: a problem has no usable statement; nothing is judged then.
         """
-        todo = [(statement_of(problem), _normalise(candidate)) for problem, candidate in items]
+        todo = [(statement_of(problem), self._header(problem), candidate) for problem, candidate in items]
         verdicts: dict[int, Verdict] = {}
-        entries = []
-        for index, (statement, body) in enumerate(todo):
-            if finding := scan(body):
-                evidence = self._evidence(batch=1)
-                verdicts[index] = Verdict.failed(finding.reason, feedback=finding.message, evidence=evidence)
+        by_header: dict[str, list[_Entry]] = {}
+        for index, (statement, header, handed_in) in enumerate(todo):
+            found = read_candidate(handed_in, is_full=self.backend.takes_header)
+            if isinstance(found, Candidate):
+                entry = _Entry(index, statement, header, found, handed_in.replace("\r\n", "\n"))
+                by_header.setdefault(header, []).append(entry)
             else:
-                entries.append(_Entry(index, statement, body))
-        for start in range(0, len(entries), self.batch_size):
-            verdicts.update(self._judge(entries[start : start + self.batch_size]))
+                evidence = self._evidence(batch=1)
+                verdicts[index] = Verdict.failed(found.reason, feedback=found.message, evidence=evidence)
+        for entries in by_header.values():
+            for start in range(0, len(entries), self.batch_size):
+                verdicts.update(self._judge(entries[start : start + self.batch_size]))
+        self._warn_once()
         return [verdicts[index] for index in range(len(todo))]
 
+    def close(self) -> None:
+        """End the processes that are kept between judgements."""
+        self.backend.close()
+
+    def _header(self, problem: Problem) -> str:
+        header = header_of(problem)
+        if header is None:
+            return self.backend.header
+        if not self.backend.takes_header:
+            raise ProblemError(
+                f"the problem's header starts with {header.split(chr(10))[0]!r} and the {self.backend.name} Lean "
+                "imports nothing but our base library: use a project, a toolchain or a server"
+            )
+        return header
+
     def _judge(self, entries: Sequence[_Entry]) -> dict[int, Verdict]:
-        """Verdicts by index; runs as many processes as it takes, nearly always one."""
+        """Verdicts by index; reads as many texts as it takes, nearly always one."""
         verdicts: dict[int, Verdict] = {}
+        standing: list[tuple[_Entry, _Span, Verdict]] = []
         work = [list(entries)]
         while work:
             group = work.pop()
             if not group:
                 continue
             file = _write(group)
-            try:
-                run = self._run(file.text, len(group))
-            except ToolchainError as error:
-                lost = Verdict.unknown("infra.toolchain", feedback=str(error), evidence=self._evidence(len(group)))
+            done = self._elaborate(file.text, group[0].header, len(group))
+            if done.ending is Ending.BROKEN:
+                lost = Verdict.unknown("infra.toolchain", feedback=done.detail, evidence=self._evidence(len(group)))
                 verdicts.update({entry.index: lost for entry in group})
                 continue
-            messages = parse(run.stdout)
-            if messages is None or run.status not in (0, 1) or not _canaries_live(file, messages):
+            if done.ending is not Ending.DONE or not _canaries_live(file, done.messages):
                 if len(group) == 1:
-                    verdicts[group[0].index] = self._settle(run)
+                    verdicts[group[0].index] = self._settle(done, group[0].header)
                 else:
-                    suspect = _suspect(file, run.stdout)
+                    suspect = _suspect(file, done.messages)
                     work += [group[suspect + 1 :], [group[suspect]], group[:suspect]]
                 continue
-            seconds = run.seconds / len(group)
+            seconds = done.seconds / len(group)
             for entry, span in zip(group, file.spans, strict=True):
-                verdict = self._verdict(entry, span, messages, len(group))
-                if verdict is not None:
-                    verdicts[entry.index] = replace(verdict, seconds=seconds)
-                elif len(group) > 1:
+                verdict = self._verdict(entry, span, done.messages, len(group))
+                if verdict is None and len(group) > 1:
                     work.append([entry])  # a report is missing without an error of its own: ask again, alone
-                else:
+                elif verdict is None:
                     verdicts[entry.index] = Verdict.unknown("infra.no_report", evidence=self._evidence(1))
+                else:
+                    verdicts[entry.index] = replace(verdict, seconds=seconds)
+                    if verdict.is_pass:
+                        standing.append((entry, span, verdicts[entry.index]))
+        if standing and self._audit:
+            verdicts.update(self._look_again(standing))
         return verdicts
+
+    def _look_again(self, standing: Sequence[tuple[_Entry, _Span, Verdict]]) -> dict[int, Verdict]:
+        """The verdicts on candidates that stood, after their audit."""
+        claims = [Claim(entry.statement.proposition, span.block, span.theorem) for entry, span, _ in standing]
+        audits = self.backend.audit(claims, header=standing[0][0].header, limits=self._limits)
+        return {
+            entry.index: _after_audit(verdict, audit)
+            for (entry, _, verdict), audit in zip(standing, audits, strict=True)
+        }
 
     def _verdict(self, entry: _Entry, span: _Span, messages: Sequence[Message], batch: int) -> Verdict | None:
         """What these messages say about one entry; None when its reports are missing though nothing went wrong."""
         evidence = self._evidence(batch)
         at_statement = [m for m in messages if m.line == span.statement_line and m.is_error]
         if at_statement:
-            said = feedback([replace(at_statement[0], line=1)])
+            said = " ".join(at_statement[0].text.split())[:300]
             return Verdict.unknown("problem.statement", feedback=f"the statement does not elaborate: {said}")
         mine = [m for m in messages if span.first_line <= m.line <= span.last_line]
-        errors = [
-            replace(m, line=max(1, m.line - span.first_line), column=max(0, m.column - 1))
-            for m in mine
-            if m.is_error and m.line <= span.report_line
-        ]
+        # Lines from the candidate's first; `render` and `classify` know what to make of those before and behind it.
+        errors = [m.moved(-span.first_line, -1) for m in mine if m.is_error and m.line <= span.report_line]
         if errors:
-            lines = entry.body.count("\n") + 1
-            errors = [replace(error, line=min(error.line, lines)) for error in errors]
-            said = feedback(errors, hide=(span.theorem, span.check))
+            evidence["goals"] = goals_in(errors, hide=span.hidden)
+            said = render(errors, entry.handed_in, hide=span.hidden, budget=self._feedback_tokens)
             return Verdict.failed(classify(errors), feedback=said, evidence=evidence)
         if any(m.is_sorry for m in mine):
             return Verdict.failed("cheat.sorry", feedback="the proof uses a placeholder", evidence=evidence)
@@ -196,62 +259,80 @@ class LeanVerifier:
             return None
         evidence["axioms"] = sorted(axioms)
         if axioms - ALLOWED_AXIOMS:
-            shown = ", ".join(sorted(axioms - ALLOWED_AXIOMS))
-            return Verdict.failed("cheat.axiom", feedback=f"the proof rests on {shown}", evidence=evidence)
+            return _rests_on(axioms, evidence)
         if any(m.is_error for m in mine):
             return Verdict.failed("cheat.statement", feedback="the proof proves something else", evidence=evidence)
         if _report(mine, span.check, span.last_line) != axioms:
             return None
         return Verdict.passed("lean.ok", evidence=evidence)
 
-    def _settle(self, run: Run) -> Verdict:
+    def _settle(self, done: Elaboration, header: str) -> Verdict:
         """The verdict on a candidate that was alone in a process that died."""
         evidence = self._evidence(1)
-        if run.status is None and run.cpu_seconds < self._cpu_seconds / 2:
-            return Verdict.unknown("infra.overloaded", feedback="Lean got no processor time", evidence=evidence)
+        if done.ending is Ending.OVERLOADED:
+            return Verdict.unknown("infra.overloaded", feedback=done.detail, evidence=evidence)
         file = _write([])
-        try:
-            alone = self._run(file.text, 0)
-            messages = parse(alone.stdout)
-        except ToolchainError:
-            messages = None
-        if messages is None or not _canaries_live(file, messages):
+        alone = self._elaborate(file.text, header, 0)
+        if alone.ending is not Ending.DONE or not _canaries_live(file, alone.messages):
             return Verdict.unknown("infra.lean_failed", feedback="Lean itself does not run", evidence=evidence)
-        if run.status is None or run.status == -signal.SIGXCPU:
-            said = f"the proof takes more than {self._cpu_seconds} s to check"
-            return Verdict.failed("lean.timeout", feedback=said, evidence=evidence, seconds=run.seconds)
+        if done.ending is Ending.TIMEOUT:
+            said = f"the proof takes more than {self._limits.cpu_seconds} s to check"
+            return Verdict.failed("lean.timeout", feedback=said, evidence=evidence, seconds=done.seconds)
         said = "checking the proof runs out of memory or stack"
-        return Verdict.failed("lean.resource", feedback=said, evidence=evidence, seconds=run.seconds)
+        return Verdict.failed("lean.resource", feedback=said, evidence=evidence, seconds=done.seconds)
 
-    def _run(self, text: str, candidates: int) -> Run:
-        cpu = self._cpu_seconds + 1 + candidates // 8
-        with tempfile.TemporaryDirectory(prefix="proofgrad-lean-") as name:
-            folder = Path(name)
-            (folder / "check.lean").write_text(text, "utf-8")
-            options = {"Elab.async": "false", "autoImplicit": "false", "relaxedAutoImplicit": "false"}
-            # Lean stops at 100 errors by itself, which would cut a file of wrong candidates short.
-            options |= {"maxErrors": "0", "linter.all": "false", "maxHeartbeats": str(self._heartbeats)}
-            arguments = ["--json", "-t0", *(f"-D{key}={value}" for key, value in options.items()), "check.lean"]
-            return self._toolchain.run(arguments, folder, cpu_seconds=cpu, wall_seconds=4.0 * cpu + 20)
+    def _elaborate(self, text: str, header: str, candidates: int) -> Elaboration:
+        return self.backend.elaborate(text, header=header, candidates=candidates, limits=self._limits)
 
     def _evidence(self, batch: int) -> dict[str, Json]:
-        tools = self._toolchain
-        return {"toolchain": tools.description, "base": tools.base_hash, "batch": batch}
+        return {"toolchain": self.backend.description, "lean": self.backend.identity, "batch": batch}
+
+    def _warn_once(self) -> None:
+        if not self._has_warned:
+            self._has_warned = True
+            if missing := self.missing_layers():
+                warnings.warn(
+                    f"Lean runs candidates without full isolation here ({'; '.join(missing)}); "
+                    "require_isolation refuses to do so",
+                    RuntimeWarning,
+                    stacklevel=3,
+                )
 
 
-def _normalise(candidate: str) -> str:
-    """Line ends as Lean wants them, and no blank space around."""
-    return candidate.replace("\r\n", "\n").strip("\n ")
+def _after_audit(verdict: Verdict, audit: Audit) -> Verdict:
+    evidence = {**verdict.evidence, **audit.evidence}
+    if audit.reason is None:
+        evidence["axioms"] = sorted(audit.axioms)
+        is_allowed = audit.axioms <= ALLOWED_AXIOMS
+        return replace(verdict, evidence=evidence) if is_allowed else _rests_on(audit.axioms, evidence)
+    evidence["audit"] = audit.detail
+    if audit.reason.startswith("infra."):
+        return Verdict.unknown(audit.reason, feedback=audit.detail, evidence=evidence)
+    return Verdict.failed(audit.reason, feedback=_FELL.get(audit.reason, "the proof does not check"), evidence=evidence)
+
+
+_FELL = {
+    "cheat.missing": "there is no such theorem",
+    "cheat.statement": "the proof proves something else",
+    "cheat.axiom": "the proof rests on an axiom that is not allowed",
+    "lean.timeout": "the proof takes too long to check",
+    "lean.resource": "checking the proof runs out of time, memory or stack",
+}
+
+
+def _rests_on(axioms: Iterable[str], evidence: Mapping[str, Json]) -> Verdict:
+    shown = ", ".join(sorted(set(axioms) - ALLOWED_AXIOMS))
+    return Verdict.failed("cheat.axiom", feedback=f"the proof rests on {shown}", evidence=evidence)
 
 
 def _write(entries: Sequence[_Entry]) -> _File:
-    """The file that judges these entries."""
-    lines = ["prelude", f"import {BASE_MODULE}", "universe u v w"]
+    """The text that judges these entries."""
+    lines: list[str] = []
     canaries: list[tuple[str, int]] = []
     names: dict[str, tuple[str, int]] = {}
 
     def add_canary() -> None:
-        name = _fresh()
+        name = fresh_name()
         lines.append(f"theorem {name} (p q : Prop) : p ∧ q → q ∧ p := fun h => ⟨h.2, h.1⟩")
         lines.append(f"#print axioms {name}")
         canaries.append((name, len(lines)))
@@ -260,26 +341,28 @@ def _write(entries: Sequence[_Entry]) -> _File:
     for entry in entries:
         proposition = entry.statement.proposition
         if proposition not in names:
-            name = _fresh()
+            name = fresh_name()
             lines.append(f"def {name} : Prop := {proposition}")
             names[proposition] = (name, len(lines))
     spans = []
     for entry in entries:
         goal, goal_line = names[entry.statement.proposition]
-        theorem, check = _fresh(), _fresh()
-        lines.append(f"theorem {theorem} {entry.statement.signature} :=")
-        first = len(lines)
-        lines += [f" {line}" for line in entry.body.split("\n")]
+        own, check = fresh_name(), fresh_name()
+        first, candidate = len(lines) + 1, entry.candidate
+        moved_in = [f" {line}" for line in candidate.text.split("\n")]
+        if candidate.theorem is None:
+            theorem = own
+            lines += [f"theorem {own} {entry.statement.signature} :=", *moved_in]
+        else:
+            theorem = f"{own}.{candidate.theorem}"
+            lines += [f"namespace {own}", *moved_in, f"end {own}"]
+        block = "".join(f"{line}\n" for line in lines[first - 1 :])
         lines.append(f"#print axioms {theorem}")
         report = len(lines)
         lines += [f"theorem {check} : {goal} := @{theorem}", f"#print axioms {check}"]
-        spans.append(_Span(theorem, check, goal_line, first, report, len(lines)))
+        spans.append(_Span(block, theorem, check, goal_line, first, report, len(lines), (theorem, own, check)))
     add_canary()
     return _File("\n".join(lines) + "\n", spans, canaries)
-
-
-def _fresh() -> str:
-    return f"pg_{secrets.token_hex(16)}"
 
 
 def _canaries_live(file: _File, messages: Sequence[Message]) -> bool:
@@ -288,15 +371,17 @@ def _canaries_live(file: _File, messages: Sequence[Message]) -> bool:
 
 def _report(messages: Sequence[Message], name: str, line: int) -> set[str] | None:
     """The axioms that the one report on `name` in `line` lists; None when it is missing or not alone there."""
-    reports = [axioms_in(m.text, name) for m in messages if m.line == line and m.severity == "information"]
+    reports = [axioms_in(m.text, name) for m in messages if m.line == line and m.severity in ("information", "info")]
     return set(reports[0]) if len(reports) == 1 and reports[0] is not None else None
 
 
-def _suspect(file: _File, stdout: str) -> int:
+def _suspect(file: _File, messages: Sequence[Message]) -> int:
     """Whom to judge alone after a death: the first entry without its last report, which Lean was busy with.
 
     Only a guess that saves time: whatever it says, everybody's verdict comes from a later run that lived.
     """
-    if f"'{file.canaries[0][0]}'" not in stdout:
+    said = {(m.line, "report") for m in messages if m.severity in ("information", "info")}
+    if (file.canaries[0][1], "report") not in said:
         return len(file.spans) // 2
-    return next((i for i, span in enumerate(file.spans) if f"'{span.check}'" not in stdout), len(file.spans) - 1)
+    unfinished = (i for i, span in enumerate(file.spans) if (span.last_line, "report") not in said)
+    return next(unfinished, len(file.spans) - 1)

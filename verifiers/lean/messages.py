@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-__all__ = ["Message", "axioms_in", "classify", "feedback", "parse"]
+__all__ = ["Message", "axioms_in", "classify", "parse"]
 
 _PARSE_ERROR = re.compile(
-    r"unexpected (token|identifier|end of input|character|syntax)|expected (checkCol|command|token|term|tactic|'|\\w+$)"
+    r"unexpected (token|identifier|end of input|character|syntax)|expected (checkCol|command|token|term|tactic|'|\w+$)"
     r"|unknown tactic|unterminated|missing end of|tabs are not allowed"
 )
-_TYPE_MISMATCH = re.compile(r"(application )?type mismatch", re.IGNORECASE)
+_TYPE_MISMATCH = re.compile(r"(application )?type mismatch|(function|type) expected", re.IGNORECASE)
 _UNKNOWN_NAME = re.compile(r"unknown (identifier|constant)|invalid field|unknown free variable", re.IGNORECASE)
+_TACTIC_FAILED = re.compile(r"tactic (`|failed)|'\w+' tactic failed|`\w+` made no progress", re.IGNORECASE)
 _TIMEOUT = re.compile(r"deterministic\)? timeout|maximum number of heartbeats")
 _RESOURCE = re.compile(r"maximum recursion depth|deep recursion|excessive memory|stack overflow", re.IGNORECASE)
 
@@ -33,6 +34,8 @@ class Message:
         column: from 0, in code points.
         kind: Lean's name for this sort of message; "[anonymous]" for most.
         text: what it says.
+        end_line: where it ends, counted like `line`; None when Lean names only a start.
+        end_column: the column just behind its last character, None likewise.
     """
 
     severity: str
@@ -40,6 +43,8 @@ class Message:
     column: int
     kind: str
     text: str
+    end_line: int | None = None
+    end_column: int | None = None
 
     @property
     def is_error(self) -> bool:
@@ -51,6 +56,26 @@ class Message:
         """Whether it reports the use of a placeholder."""
         return "hasSorry" in self.kind
 
+    @property
+    def is_parse_error(self) -> bool:
+        """Whether Lean could not read the text, so that what it says besides follows from that."""
+        return bool(_PARSE_ERROR.match(self.text))
+
+    @property
+    def is_unsolved(self) -> bool:
+        """Whether a tactic block ended with goals left."""
+        return self.kind == "Tactic.unsolvedGoals" or self.text.startswith("unsolved goals")
+
+    def moved(self, lines: int, columns: int) -> Message:
+        """The same message with both ends moved; a column that would be negative is 0."""
+        return replace(
+            self,
+            line=self.line + lines,
+            column=max(0, self.column + columns),
+            end_line=None if self.end_line is None else self.end_line + lines,
+            end_column=None if self.end_column is None else max(0, self.end_column + columns),
+        )
+
 
 def parse(stdout: str) -> list[Message] | None:
     """The messages in Lean's output, in order; None when a line is not one (the process died while it printed)."""
@@ -60,7 +85,7 @@ def parse(stdout: str) -> list[Message] | None:
             continue
         try:
             data = json.loads(line)
-            position = data["pos"]
+            position, end = data["pos"], data.get("endPos")
             messages.append(
                 Message(
                     str(data["severity"]),
@@ -68,9 +93,11 @@ def parse(stdout: str) -> list[Message] | None:
                     int(position["column"]),
                     str(data.get("kind", "")),
                     str(data["data"]),
+                    None if end is None else int(end["line"]),
+                    None if end is None else int(end["column"]),
                 )
             )
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, OverflowError):
             return None
     return messages
 
@@ -84,51 +111,25 @@ def axioms_in(text: str, name: str) -> list[str] | None:
 
 
 def classify(errors: Sequence[Message]) -> str:
-    """The reason code for a candidate with these errors (at least one); what Lean could not read comes first."""
-    if any(_is_parse_error(error) for error in errors):
+    """The reason code for a candidate with these errors (at least one, in Lean's order).
+
+    What Lean could not read comes first; else the first error decides: ``lean.timeout``, ``lean.resource``,
+    ``lean.unsolved_goals``, ``lean.type_mismatch``, ``lean.unknown_identifier``, ``lean.tactic_failed`` (a tactic that
+    does not apply to its goal), and ``lean.error`` for the rest.
+    """
+    if any(error.is_parse_error for error in errors):
         return "lean.parse_error"
     first = errors[0]
     if _TIMEOUT.search(first.text):
         return "lean.timeout"
     if _RESOURCE.search(first.text):
         return "lean.resource"
-    if first.kind == "Tactic.unsolvedGoals" or first.text.startswith("unsolved goals"):
+    if first.is_unsolved:
         return "lean.unsolved_goals"
-    if first.kind.startswith("lean.unknownIdentifier") or _UNKNOWN_NAME.match(first.text):
-        return "lean.unknown_identifier"
     if _TYPE_MISMATCH.match(first.text):
         return "lean.type_mismatch"
+    if first.kind.startswith("lean.unknownIdentifier") or _UNKNOWN_NAME.match(first.text):
+        return "lean.unknown_identifier"
+    if _TACTIC_FAILED.match(first.text):
+        return "lean.tactic_failed"
     return "lean.error"
-
-
-def _is_parse_error(error: Message) -> bool:
-    return bool(_PARSE_ERROR.match(error.text))
-
-
-def feedback(errors: Iterable[Message], *, hide: Iterable[str] = (), limit: int = 3, budget: int = 600) -> str:
-    """The first `limit` errors as text of at most `budget` characters, what Lean could not read first.
-
-    `hide` holds names that the policy must not see; positions are printed as they stand in the messages.
-    """
-    ordered = sorted(errors, key=lambda error: not _is_parse_error(error))[:limit]
-    if not ordered:
-        return ""
-    share = max(40, budget // len(ordered) - 1)
-    return "\n".join(_shorten(_one(error, hide), share) for error in ordered)[:budget]
-
-
-def _one(error: Message, hide: Iterable[str]) -> str:
-    text = error.text.strip()
-    for name in hide:
-        text = text.replace(name, "this theorem")
-    text = text.replace("expected command", "expected the end of the proof")
-    text = text.replace("unexpected token '#print'", "unexpected end of the proof")
-    return f"line {error.line}, column {error.column}: {text}"
-
-
-def _shorten(text: str, limit: int) -> str:
-    """Cut in the middle: a message's first line says what went wrong, its last one the goal."""
-    if len(text) <= limit:
-        return text
-    tail = (limit - 5) // 3
-    return f"{text[: limit - 5 - tail]} ... {text[-tail:]}"

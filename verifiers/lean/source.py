@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from proofgrad.verifiers.errors import ProblemError
+from proofgrad.verifiers.lean.candidate import read_candidate
 from proofgrad.verifiers.lean.soundness import Finding, scan, tokenize
 
-__all__ = ["Statement", "parse_statement", "split_file", "statement_of"]
+__all__ = ["Statement", "fresh_name", "header_of", "parse_statement", "split_file", "statement_of"]
 
-_COMMENT = re.compile(r"\A\s*(--[^\n]*\n|/-.*?-/)", re.DOTALL)
-_THEOREM = re.compile(r"\Atheorem\s+[^\s:(){}\[\]⟨⟩]+\s*")
+_HEADER_WORDS = ("import ", "open ", "set_option ", "universe ", "noncomputable section", "--")
 _OPEN, _CLOSE = frozenset("([{⟨⦃"), frozenset(")]}⟩⦄")
 
 
@@ -34,6 +35,28 @@ class Statement:
         return f"∀ {self.binders}, {self.type}" if self.binders else self.type
 
 
+def fresh_name() -> str:
+    """A name that no candidate can know or guess."""
+    return f"pg_{secrets.token_hex(16)}"
+
+
+def header_of(problem: Mapping[str, object]) -> str | None:
+    """The imports and options that a problem brings, for a Lean that is not the embedded one; None if it brings none.
+
+    Raises:
+        ProblemError: it is no text, or holds a line that is neither an import, an option nor an open namespace.
+    """
+    text = problem.get("header")
+    if text is None or text == "":
+        return None
+    if not isinstance(text, str):
+        raise ProblemError("a Lean problem's 'header' is a string of import, open and set_option lines")
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip() and not line.startswith(_HEADER_WORDS):
+            raise ProblemError(f"line {number} of a Lean problem's 'header' is no import, open or set_option: {line!r}")
+    return text.rstrip("\n") + "\n"
+
+
 def statement_of(problem: Mapping[str, object]) -> Statement:
     """The statement of a problem ``{"statement": "(p : Prop) : p → p"}``.
 
@@ -43,23 +66,27 @@ def statement_of(problem: Mapping[str, object]) -> Statement:
     text = problem.get("statement")
     if not isinstance(text, str):
         raise ProblemError("a Lean problem needs the key 'statement' with a string such as '(p : Prop) : p → p'")
-    return parse_statement(text)
+    return parse_statement(text, is_full=header_of(problem) is not None)
 
 
-def parse_statement(text: str) -> Statement:
+def parse_statement(text: str, *, is_full: bool = False) -> Statement:
     """Split a statement at its outermost colon.
 
+    Args:
+        text: binders, a colon, and a proposition.
+        is_full: whether Lean's whole library is at hand, where ``|x|``, ``{x | p x}`` and ``let x := ..`` mean much.
+
     Raises:
-        ProblemError: no such colon, ``:=``, or a token that has no place in a statement.
+        ProblemError: no such colon, or a token that has no place in a statement.
     """
     shown = text if len(text) <= 80 else f"{text[:77]}..."
-    if finding := scan(text):
+    if finding := scan(text, is_full=True):
         raise ProblemError(f"the Lean statement {shown!r} is refused: {finding.message}")
     colon, depth = -1, 0
-    for token in tokenize(text):
+    for token in tokenize(text, is_full=True):
         if isinstance(token, Finding):
             raise ProblemError(f"the Lean statement {shown!r} is refused: {token.message}")
-        if token.text in (":=", "by", "|", ";"):
+        if not is_full and token.text in (":=", "by", "|", ";"):
             raise ProblemError(f"the Lean statement {shown!r} is refused: it holds '{token.text}'")
         depth += (token.text in _OPEN) - (token.text in _CLOSE)
         if token.text == ":" and depth == 0 and colon < 0:
@@ -73,34 +100,18 @@ def parse_statement(text: str) -> Statement:
 
 
 def split_file(text: str) -> tuple[str, str]:
-    """Split a file with exactly one ``theorem NAME STATEMENT := BODY`` into statement and body.
+    """Split a file into the statement of its last theorem and what is to be judged for it.
 
-    Blank lines and comments may stand before it; nothing may stand after it that is not its body.
+    With one ``theorem NAME STATEMENT := BODY`` that is the body; with lemmas before it, the whole file.
 
     Raises:
         ProblemError: the file has another shape.
     """
-    rest = text.replace("\r\n", "\n")
-    while match := _COMMENT.match(rest):
-        rest = rest[match.end() :]
-    rest = rest.strip()
-    head = _THEOREM.match(rest)
-    if head is None:
-        raise ProblemError(
-            "a Lean file to verify starts with 'theorem NAME STATEMENT := PROOF'; imports are not needed"
-        )
-    rest = rest[head.end() :]
-    depth = 0
-    for token in tokenize(rest):
-        if isinstance(token, Finding):
-            raise ProblemError(f"the theorem's statement cannot be read: {token.message}")
-        depth += (token.text in _OPEN) - (token.text in _CLOSE)
-        if token.text == ":=" and depth == 0:
-            statement, body = rest[: token.offset].strip(), rest[token.offset + 2 :].strip()
-            break
-    else:
-        raise ProblemError("the theorem has no ':=' with a proof after it")
-    if re.search(r"^(theorem|lemma|example|def)\b", body, re.MULTILINE):
-        raise ProblemError("a Lean file to verify holds exactly one theorem; helper lemmas are not supported yet")
-    parse_statement(statement)
-    return statement, body
+    found = read_candidate(text, is_full=True)
+    if isinstance(found, Finding):
+        raise ProblemError(f"the Lean file cannot be read: {found.message}")
+    if found.theorem is None:
+        raise ProblemError("a Lean file to verify holds theorems: 'theorem NAME STATEMENT := PROOF'")
+    parse_statement(found.signature)
+    is_alone = len(re.findall(r"^theorem\b", found.text, re.MULTILINE)) == 1
+    return found.signature, found.body if is_alone and "\nopen " not in f"\n{found.text}" else text

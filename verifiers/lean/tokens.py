@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ALLOWED_KEYWORDS", "KEYWORDS", "PLACEHOLDERS", "REFUSED_WORDS", "SYMBOLS"]
+__all__ = ["ALLOWED_KEYWORDS", "FULL_SYMBOLS", "KEYWORDS", "PLACEHOLDERS", "REFUSED_WORDS", "SYMBOLS"]
 
 
 def _words(text: str) -> frozenset[str]:
@@ -10,15 +10,26 @@ def _words(text: str) -> frozenset[str]:
 
 
 # Not here on purpose: " and ' (strings, characters), backquote and $ (quotations), % and ! (macros),
-# # (commands), « » (names that look like anything), - and / (comments).
-SYMBOLS = _words("( ) { } [ ] ⟨ ⟩ ⦃ ⦄ ‹ › , ; : . | := => ↦ → -> ← ↔ ∧ ∨ ¬ = ≠ ∀ ∃ λ · _ @ ? + * ▸ ∘ × ⊢ <;>")
+# # (commands), « » (names that look like anything), / (comments). The scan refuses "--" in the text as a whole, so
+# that - cannot open a comment however symbols stand together.
+SYMBOLS = _words(
+    "( ) { } [ ] ⟨ ⟩ ⦃ ⦄ ‹ › , ; : . | := => ↦ → -> ← <- ↔ ∧ ∨ ¬ = ≠ ∀ ∃ λ · _ @ ? ▸ ∘ × ⊢ <;> "
+    "+ - * ^ ≤ <= ≥ >= < > ∈ ∉ :: ++ <|"
+)
+
+# What Lean's whole library and Mathlib write besides. Still no quotes, backquotes, # or guillemets; that a % does not
+# join a name, as in `eval%`, is for `scan` to see.
+FULL_SYMBOLS = _words(
+    "- / ^ % ! $ ~ ≤ ≥ < > ≪ ≫ ∣ ∤ ∥ ∈ ∉ ⊆ ⊂ ⊇ ⊃ ∩ ∪ ∖ △ ∑ ∏ ∐ ∫ ∮ ∂ √ ‖ ⌊ ⌋ ⌈ ⌉ ∅ ∞ ≡ ≃ ≅ ≈ ∼ ≢ ⁻¹ ⁻ ⁰ ¹ ² ³ ⁴ ⁵ ⁶ ⁷ ⁸ ⁹ ⁿ "
+    "⊤ ⊥ ⊓ ⊔ ⋂ ⋃ ⨆ ⨅ ∃! • ⋆ ⊕ ⊗ ⊖ ⇑ ↑ ↓ ↥ ⟶ ⟹ ⇒ ⇔ ↪ ↠ ≫= <| |> <$> <*> ∡ ∠ ᶜ ᵀ ᴴ † ⬝ ⬝ᵥ ⟪ ⟫ ⁺ ₊ ˣ ℝ ≥0 || && == != :: ++ .."
+)
 
 # Every word that Lean 4.35 with our base library reserves (found by asking it, word by word, which of the library's
 # strings is refused as a name).
 KEYWORDS = _words(
     """
     abbrev add_decl_doc assert_not_exists assert_not_imported at attribute axiom binder_predicate break
-    builtin_initialize by catch class coinductive coinductive_fixpoint continue dbg_trace declare_syntax_cat
+    builtin_initialize by calc catch class coinductive coinductive_fixpoint continue dbg_trace declare_syntax_cat
     decreasing_by def deprecated_module deprecated_syntax deriving do docs_to_verso elab elab_rules else end example
     exists export extends finally for forall from fun generalizing grind_pattern have haveI hiding idbg if import in
     include inductive inductive_fixpoint infix infixl infixr init_grind_norm init_quot initialize instance
@@ -33,7 +44,7 @@ KEYWORDS = _words(
 
 # Those that a term or a tactic block needs.
 ALLOWED_KEYWORDS = _words(
-    "at by else exists forall from fun generalizing have if let match nofun nomatch show suffices then try using with"
+    "at by calc else exists forall from fun generalizing have if let match nofun nomatch show suffices then try using with"
 )
 
 # Words of Lean's wider library that begin a command or run code; none is known to our base library, and all stay out.

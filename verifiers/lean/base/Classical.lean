@@ -1,10 +1,15 @@
 /- Classical reasoning from Lean's three standard axioms, and nothing else. -/
 prelude
-import ProofgradTactics
+import ProofgradRewriting
 set_option linter.all false
+set_option Elab.async false
 set_option autoImplicit false
-universe u v
+universe u v w
 attribute [symm] Eq.symm Iff.symm
+
+instance instTransEq {α : Sort u} {γ : Sort v} (r : α → γ → Sort w) : Trans Eq r r where trans e h := e ▸ h
+instance instTransEq_1 {α : Sort u} {β : Sort v} (r : α → β → Sort w) : Trans r Eq r where trans h e := e ▸ h
+instance instTransIff : Trans Iff Iff Iff where trans := Iff.trans
 
 axiom propext {a b : Prop} (h : a ↔ b) : a = b
 axiom Quot.sound {α : Sort u} {r : α → α → Prop} {a b : α} : r a b → Quot.mk r a = Quot.mk r b
@@ -48,9 +53,7 @@ theorem em (p : Prop) : p ∨ ¬p :=
 
 theorem byContradiction {p : Prop} (h : ¬p → False) : p := (em p).elim (fun x => x) (fun n => (h n).elim)
 theorem byCases {p q : Prop} (f : p → q) (g : ¬p → q) : q := (em p).elim f g
-theorem not_not {p : Prop} : ¬¬p ↔ p := ⟨fun h => byContradiction h, not_not_intro⟩
+/-- Every proposition is decidable, classically: what `by_cases` falls back to, and `if` after `open Classical` only. -/
+noncomputable scoped instance (priority := 100) propDecidable (p : Prop) : Decidable p :=
+  choice ((em p).elim (fun h => Nonempty.intro (Decidable.isTrue h)) fun h => Nonempty.intro (Decidable.isFalse h))
 end Classical
-set_option warn.classDefReducibility false in
-/-- Every proposition is decidable, classically: what `by_cases` and `if` fall back to. -/
-@[instance 10, reducible] noncomputable def Classical.propDecidable (p : Prop) : Decidable p :=
-  Classical.choice ((Classical.em p).elim (fun h => Nonempty.intro (Decidable.isTrue h)) fun h => Nonempty.intro (Decidable.isFalse h))

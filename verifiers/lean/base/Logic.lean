@@ -45,7 +45,9 @@ set_option autoImplicit true in
 @[match_pattern] def rfl {α : Sort u} {a : α} : Eq a a := Eq.refl a
 theorem Eq.subst {α : Sort u} {motive : α → Prop} {a b : α} (h₁ : Eq a b) (h₂ : motive a) : motive b := Eq.ndrec h₂ h₁
 theorem Eq.symm {α : Sort u} {a b : α} (h : Eq a b) : Eq b a := Eq.ndrec (motive := fun x => Eq x a) rfl h
+theorem Eq.substr {α : Sort u} {p : α → Prop} {a b : α} (h₁ : Eq b a) (h₂ : p a) : p b := Eq.ndrec h₂ h₁.symm
 theorem Eq.trans {α : Sort u} {a b c : α} (h₁ : Eq a b) (h₂ : Eq b c) : Eq a c := Eq.ndrec h₁ h₂
+@[simp] abbrev Eq.ndrec_symm.{u1, u2} {α : Sort u2} {a : α} {motive : α → Sort u1} (m : motive a) {b : α} (h : Eq b a) : motive b := Eq.ndrec m h.symm
 theorem congrArg {α : Sort u} {β : Sort v} {a b : α} (f : α → β) (h : Eq a b) : Eq (f a) (f b) := Eq.ndrec (motive := fun x => Eq (f a) (f x)) rfl h
 inductive HEq : {α : Sort u} → α → {β : Sort u} → β → Prop where
   | refl {α : Sort u} (a : α) : HEq a a
@@ -59,9 +61,6 @@ theorem eq_of_heq {α : Sort u} {a a' : α} (h : HEq a a') : Eq a a' :=
 theorem heq_of_eq {α : Sort u} {a a' : α} (h : Eq a a') : HEq a a' := Eq.ndrec (motive := fun x => HEq a x) (HEq.refl a) h
 
 /-! ## Connectives and data -/
-class inductive Decidable (p : Prop) where
-  | isFalse (h : Not p) : Decidable p
-  | isTrue (h : p) : Decidable p
 structure PULift.{r, s} (α : Sort s) : Sort (max s r 1) where
   up :: (down : α)
 @[reducible] def Ne {α : Sort u} (a b : α) : Prop := Not (Eq a b)
@@ -80,32 +79,6 @@ structure Prod (α : Type u) (β : Type v) where
   (fst : α) (snd : β)
 inductive Bool : Type where | false | true
 export Bool (false true)
-@[macro_inline] def cond {α : Sort u} (c : Bool) (x y : α) : α := Bool.rec y x c
-
-/-! ## Natural numbers -/
-set_option genCtorIdx false in
-inductive Nat where
-  | zero : Nat
-  | succ (n : Nat) : Nat
-noncomputable def Nat.beq (n : Nat) : Nat → Bool := n.rec (fun m => m.rec true (fun _ _ => false)) (fun _ ih m => m.rec false (fun m _ => ih m))
-noncomputable def Nat.ble (n : Nat) : Nat → Bool := n.rec (fun _ => true) (fun _ ih m => m.rec false (fun m _ => ih m))
-@[macro_inline] def dite {α : Sort u} (c : Prop) [h : Decidable c] (t : c → α) (e : Not c → α) : α :=
-  Decidable.casesOn (motive := fun _ => α) h e t
-@[macro_inline] def ite {α : Sort u} (c : Prop) [h : Decidable c] (t e : α) : α :=
-  Decidable.casesOn (motive := fun _ => α) h (fun _ => e) (fun _ => t)
-noncomputable def Nat.pred (n : Nat) : Nat := n.rec Nat.zero (fun k _ => k)
-noncomputable def Nat.isZero (n : Nat) : Prop := n.rec True (fun _ _ => False)
-theorem Nat.zero_ne_succ (k : Nat) (h : Eq Nat.zero (Nat.succ k)) : False := Eq.ndrec (a := Nat.zero) (motive := Nat.isZero) True.intro h
-noncomputable def Nat.decEq : (n m : Nat) → Decidable (Eq n m) :=
-  Nat.rec (fun m => m.rec (Decidable.isTrue rfl) (fun k _ => Decidable.isFalse (Nat.zero_ne_succ k)))
-    (fun n ih m => m.rec (Decidable.isFalse (fun h => Nat.zero_ne_succ n h.symm))
-      (fun k _ => (ih k).rec (fun hn => Decidable.isFalse (fun h => hn (congrArg Nat.pred h))) (fun he => Decidable.isTrue (congrArg Nat.succ he))))
-class OfNat (α : Type u) (_ : Nat) where
-  ofNat : α
-instance instOfNatNat (n : Nat) : OfNat Nat n := ⟨n⟩
-class HAdd (α : Type u) (β : Type v) (γ : outParam (Type w)) where
-  hAdd : α → β → γ
-@[extern "lean_nat_add"] protected noncomputable def Nat.add : Nat → Nat → Nat := fun n m => Nat.rec n (fun _ k => Nat.succ k) m
 
 @[inline] def Function.const {α : Sort u} (β : Sort v) (a : α) : β → α := fun _ => a
 /-- Stands in for a proof that failed to elaborate; refused by name, by message kind and by the axiom report. -/
@@ -136,6 +109,11 @@ theorem Iff.trans {a b c : Prop} (h : Iff a b) (k : Iff b c) : Iff a c :=
 theorem Iff.elim {a b c : Prop} (f : (a → b) → (b → a) → c) (h : Iff a b) : c := f h.mp h.mpr
 theorem iff_of_true {a b : Prop} (h : a) (k : b) : Iff a b := Iff.intro (fun _ => k) (fun _ => h)
 theorem and_comm {a b : Prop} : Iff (And a b) (And b a) := Iff.intro And.symm And.symm
+theorem or_assoc {a b c : Prop} : Iff (Or (Or a b) c) (Or a (Or b c)) :=
+  Iff.intro (fun h => h.elim (Or.imp (fun x => x) Or.inl) (fun x => Or.inr (Or.inr x)))
+    (fun h => h.elim (fun x => Or.inl (Or.inl x)) (Or.imp Or.inr (fun x => x)))
+theorem and_assoc {a b c : Prop} : Iff (And (And a b) c) (And a (And b c)) :=
+  Iff.intro (fun h => And.intro h.left.left (And.intro h.left.right h.right)) (fun h => And.intro (And.intro h.left h.right.left) h.right.right)
 theorem or_comm {a b : Prop} : Iff (Or a b) (Or b a) := Iff.intro Or.symm Or.symm
 theorem Exists.elim {α : Sort u} {p : α → Prop} {b : Prop} (h : Exists p) (f : (a : α) → p a → b) : b := h.rec f
 theorem Ne.symm {α : Sort u} {a b : α} (h : Ne a b) : Ne b a := fun e => h e.symm

@@ -1,71 +1,121 @@
-/- Notation of propositions, with the precedences of Lean's `Init`. The macros and the printers are `Init`'s own. -/
+/-
+Notation of propositions, numbers and lists: the parsers, macros and printers of Lean's `Init`, which are compiled into
+the library that runs us. A declaration here names one of them; what stands after `:=` only satisfies the type checker.
+-/
 prelude
 import ProofgradSyntax
 set_option linter.all false
 set_option autoImplicit false
+open Lean PrettyPrinter Proofgrad
 
-@[extern "native"] opaque «_aux_Init_Notation___macroRules_term_∧__1» : Lean.Proofgrad.Native := Lean.Proofgrad.native
-@[extern "native"] opaque «_aux_Init_Notation___macroRules_term_∨__1» : Lean.Proofgrad.Native := Lean.Proofgrad.native
-@[extern "native"] opaque «_aux_Init_Notation___macroRules_term¬__1» : Lean.Proofgrad.Native := Lean.Proofgrad.native
-@[extern "native"] opaque «_aux_Init_Core___macroRules_term_↔__1» : Lean.Proofgrad.Native := Lean.Proofgrad.native
-@[extern "native"] opaque «_aux_Init_Notation___macroRules_term_=__1» : Lean.Proofgrad.Native := Lean.Proofgrad.native
-@[extern "native"] opaque «_aux_Init_Core___macroRules_term_≠__1» : Lean.Proofgrad.Native := Lean.Proofgrad.native
-@[extern "native"] opaque «_aux_Init_NotationExtra___macroRules_term∃_,__1» : Lean.Proofgrad.Native := Lean.Proofgrad.native
-@[extern "native"] opaque «_aux_Init_Tactics___macroRules_term‹_›_1» : Lean.Proofgrad.Native := Lean.Proofgrad.native
-@[extern "native"] opaque _aux_Init_Notation___unexpand_And_1 : Lean.Proofgrad.Printer := Lean.Proofgrad.printer
-@[extern "native"] opaque _aux_Init_Notation___unexpand_Or_1 : Lean.Proofgrad.Printer := Lean.Proofgrad.printer
-@[extern "native"] opaque _aux_Init_Notation___unexpand_Not_1 : Lean.Proofgrad.Printer := Lean.Proofgrad.printer
-@[extern "native"] opaque _aux_Init_Notation___unexpand_Eq_1 : Lean.Proofgrad.Printer := Lean.Proofgrad.printer
-@[extern "native"] opaque _aux_Init_Core___unexpand_Iff_1 : Lean.Proofgrad.Printer := Lean.Proofgrad.printer
-@[extern "native"] opaque _aux_Init_Core___unexpand_Ne_1 : Lean.Proofgrad.Printer := Lean.Proofgrad.printer
-@[extern "native"] opaque unexpandExists : Lean.Proofgrad.Printer := Lean.Proofgrad.printer
+/-! ## Binary operators -/
+@[term_parser 1000, extern "native"] opaque «term_∧_» : TrailingParserDescr := parser
+@[term_parser 1000, extern "native"] opaque «term_∨_» : TrailingParserDescr := parser
+@[term_parser 1000, extern "native"] opaque «term_↔_» : TrailingParserDescr := parser
+@[term_parser 1000, extern "native"] opaque «term_=_» : TrailingParserDescr := parser
+@[term_parser 1000, extern "native"] opaque «term_≠_» : TrailingParserDescr := parser
+@[term_parser 1000, extern "native"] opaque «term_+_» : TrailingParserDescr := parser
+@[term_parser 1000, extern "native"] opaque «term_-_» : TrailingParserDescr := parser
+@[term_parser 1000, extern "native"] opaque «term_*_» : TrailingParserDescr := parser
+@[term_parser 1000, extern "native"] opaque «term_^_» : TrailingParserDescr := parser
+@[term_parser 1000, extern "native"] opaque «term_≤_» : TrailingParserDescr := parser
+@[term_parser 1000, extern "native"] opaque «term_<_» : TrailingParserDescr := parser
+@[term_parser 1000, extern "native"] opaque «term_≥_» : TrailingParserDescr := parser
+@[term_parser 1000, extern "native"] opaque «term_>_» : TrailingParserDescr := parser
+@[term_parser 1000, extern "native"] opaque «term_::_» : TrailingParserDescr := parser
+@[term_parser 1000, extern "native"] opaque «term_++_» : TrailingParserDescr := parser
+@[term_parser 1000, extern "native"] opaque «term_∈_» : TrailingParserDescr := parser
+@[term_parser 1000, extern "native"] opaque «term_∉_» : TrailingParserDescr := parser
+@[term_parser 1000, extern "native"] opaque «term_×_» : TrailingParserDescr := parser
+@[term_parser 1000, extern "native"] opaque «term_∘_» : TrailingParserDescr := parser
+@[macro «term_∧_», extern "native"] opaque «_aux_Init_Notation___macroRules_term_∧__1» : Macro := native
+@[macro «term_∨_», extern "native"] opaque «_aux_Init_Notation___macroRules_term_∨__1» : Macro := native
+@[macro «term_↔_», extern "native"] opaque «_aux_Init_Core___macroRules_term_↔__1» : Macro := native
+@[macro «term_=_», extern "native"] opaque «_aux_Init_Notation___macroRules_term_=__2» : Macro := native
+@[macro «term_≠_», extern "native"] opaque «_aux_Init_Core___macroRules_term_≠__2» : Macro := native
+@[macro «term_+_», extern "native"] opaque «_aux_Init_Notation___macroRules_term_+__2» : Macro := native
+@[macro «term_-_», extern "native"] opaque «_aux_Init_Notation___macroRules_term_-__2» : Macro := native
+@[macro «term_*_», extern "native"] opaque «_aux_Init_Notation___macroRules_term_*__2» : Macro := native
+@[macro «term_^_», extern "native"] opaque «_aux_Init_Notation___macroRules_term_^__2» : Macro := native
+@[macro «term_≤_», extern "native"] opaque «_aux_Init_Notation___macroRules_term_≤__2» : Macro := native
+@[macro «term_<_», extern "native"] opaque «_aux_Init_Notation___macroRules_term_<__2» : Macro := native
+@[macro «term_≥_», extern "native"] opaque «_aux_Init_Notation___macroRules_term_≥__2» : Macro := native
+@[macro «term_>_», extern "native"] opaque «_aux_Init_Notation___macroRules_term_>__2» : Macro := native
+@[macro «term_::_», extern "native"] opaque «_aux_Init_Notation___macroRules_term_::__1» : Macro := native
+@[macro «term_++_», extern "native"] opaque «_aux_Init_Notation___macroRules_term_++__2» : Macro := native
+@[macro «term_∈_», extern "native"] opaque «_aux_Init_Notation___macroRules_term_∈__1» : Macro := native
+@[macro «term_∉_», extern "native"] opaque «_aux_Init_Notation___macroRules_term_∉__1» : Macro := native
+@[macro «term_×_», extern "native"] opaque «_aux_Init_Notation___macroRules_term_×__1» : Macro := native
+@[macro «term_∘_», extern "native"] opaque «_aux_Init_Notation___macroRules_term_∘__1» : Macro := native
+@[app_unexpander And, extern "native"] opaque _aux_Init_Notation___unexpand_And_1 : Unexpander := printer
+@[app_unexpander Or, extern "native"] opaque _aux_Init_Notation___unexpand_Or_1 : Unexpander := printer
+@[app_unexpander Iff, extern "native"] opaque _aux_Init_Core___unexpand_Iff_1 : Unexpander := printer
+@[app_unexpander Eq, extern "native"] opaque _aux_Init_Notation___unexpand_Eq_1 : Unexpander := printer
+@[app_unexpander Ne, extern "native"] opaque _aux_Init_Core___unexpand_Ne_1 : Unexpander := printer
+@[app_unexpander HAdd.hAdd, extern "native"] opaque _aux_Init_Notation___unexpand_HAdd_hAdd_1 : Unexpander := printer
+@[app_unexpander HSub.hSub, extern "native"] opaque _aux_Init_Notation___unexpand_HSub_hSub_1 : Unexpander := printer
+@[app_unexpander HMul.hMul, extern "native"] opaque _aux_Init_Notation___unexpand_HMul_hMul_1 : Unexpander := printer
+@[app_unexpander HPow.hPow, extern "native"] opaque _aux_Init_Notation___unexpand_HPow_hPow_1 : Unexpander := printer
+@[app_unexpander LE.le, extern "native"] opaque _aux_Init_Notation___unexpand_LE_le_2 : Unexpander := printer
+@[app_unexpander LT.lt, extern "native"] opaque _aux_Init_Notation___unexpand_LT_lt_1 : Unexpander := printer
+@[app_unexpander GE.ge, extern "native"] opaque _aux_Init_Notation___unexpand_GE_ge_2 : Unexpander := printer
+@[app_unexpander GT.gt, extern "native"] opaque _aux_Init_Notation___unexpand_GT_gt_1 : Unexpander := printer
+@[app_unexpander List.cons, extern "native"] opaque _aux_Init_Notation___unexpand_List_cons_1 : Unexpander := printer
+@[app_unexpander HAppend.hAppend, extern "native"] opaque _aux_Init_Notation___unexpand_HAppend_hAppend_1 : Unexpander := printer
+@[app_unexpander Membership.mem, extern "native"] opaque _aux_Init_Notation___unexpand_Membership_mem_1 : Unexpander := printer
+@[app_unexpander Prod, extern "native"] opaque _aux_Init_Notation___unexpand_Prod_1 : Unexpander := printer
+@[app_unexpander Function.comp, extern "native"] opaque _aux_Init_Notation___unexpand_Function_comp_1 : Unexpander := printer
 
-namespace Lean.Proofgrad
-@[term_parser 1000] def _root_.«term_∧_» : TrailingParserDescr := binary "term_∧_" " ∧ " 35 36 35
-@[term_parser 1000] def _root_.«term_∨_» : TrailingParserDescr := binary "term_∨_" " ∨ " 30 31 30
-@[term_parser 1000] def _root_.«term_↔_» : TrailingParserDescr := binary "term_↔_" " ↔ " 20 21 21
-@[term_parser 1000] def _root_.«term_=_» : TrailingParserDescr := binary "term_=_" " = " 50 51 51
-@[term_parser 1000] def _root_.«term_≠_» : TrailingParserDescr := binary "term_≠_" " ≠ " 50 51 51
-@[term_parser 1000] def _root_.«term¬_» : ParserDescr := ParserDescr.node (nm "term¬_") 1024 (seq (sym "¬") (term 40))
-@[term_parser 1000] def _root_.«term‹_›» : ParserDescr := ParserDescr.node (nm "term‹_›") 1024 (seq (sym "‹") (seq (term 0) (sym "›")))
+/-! ## Others -/
+@[term_parser 1000, extern "native"] opaque «term¬_» : ParserDescr := parser
+@[macro «term¬_», extern "native"] opaque «_aux_Init_Notation___macroRules_term¬__1» : Macro := native
+@[app_unexpander Not, extern "native"] opaque _aux_Init_Notation___unexpand_Not_1 : Unexpander := printer
+@[term_parser 1000, extern "native"] opaque «term‹_›» : ParserDescr := parser
+@[macro «term‹_›», extern "native"] opaque «_aux_Init_Tactics___macroRules_term‹_›_1» : Macro := native
+@[term_parser 1000, extern "native"] opaque «term_<|_» : TrailingParserDescr := parser
+@[macro «term_<|_», extern "native"] opaque «_aux_Init_Notation___macroRules_term_<|__1» : Macro := native
+@[term_parser 1000, extern "native"] opaque «term[_]» : ParserDescr := parser
+@[macro «term[_]», extern "native"] opaque Lean.«_aux_Init_Data_List_Notation___macroRules_term[_]_1» : Macro := native
+@[app_unexpander List.nil, extern "native"] opaque unexpandListNil : Unexpander := printer
+@[app_unexpander List.cons, extern "native"] opaque unexpandListCons : Unexpander := printer
+@[app_unexpander Prod.mk, extern "native"] opaque unexpandProdMk : Unexpander := printer
+@[term_parser 1000, extern "native"] opaque termDepIfThenElse : ParserDescr := parser
+@[term_parser 1000, extern "native"] opaque termIfThenElse : ParserDescr := parser
+@[macro termDepIfThenElse, extern "native"] opaque _aux_Init_Notation___macroRules_termDepIfThenElse_1 : Macro := native
+@[macro termIfThenElse, extern "native"] opaque _aux_Init_Notation___macroRules_termIfThenElse_1 : Macro := native
+@[app_unexpander ite, extern "native"] opaque unexpandIte : Unexpander := printer
 
-def _root_.Lean.binderIdent : ParserDescr := ParserDescr.node (inLean "binderIdent") 1024 (orelse (alias "ident") (alias "hole"))
-def _root_.Lean.unbracketedExplicitBinders : ParserDescr :=
-  ParserDescr.node (inLean "unbracketedExplicitBinders") 1024 (seq (many1 binderIdent) (opt (seq (sym " : ") (term 0))))
-def _root_.Lean.bracketedExplicitBinders : ParserDescr :=
-  ParserDescr.node (inLean "bracketedExplicitBinders") 1024
-    (seq (sym "(") (seq (many1 binderIdent) (seq (sym " : ") (seq (term 0) (sym ")")))))
-def _root_.Lean.explicitBinders : ParserDescr := ParserDescr.node (inLean "explicitBinders") 1024 (orelse (many1 bracketedExplicitBinders) unbracketedExplicitBinders)
-@[term_parser 1000] def _root_.«term∃_,_» : ParserDescr :=
-  ParserDescr.node (nm "term∃_,_") 1022 (seq (sym "∃") (seq explicitBinders (seq (sym ", ") (term 0))))
+/-! ## Quantifiers -/
+@[extern "native"] opaque Lean.binderIdent : ParserDescr := parser
+@[extern "native"] opaque Lean.unbracketedExplicitBinders : ParserDescr := parser
+@[extern "native"] opaque Lean.bracketedExplicitBinders : ParserDescr := parser
+@[extern "native"] opaque Lean.explicitBinders : ParserDescr := parser
+@[term_parser 1000, extern "native"] opaque «term∃_,_» : ParserDescr := parser
+@[macro «term∃_,_», extern "native"] opaque «_aux_Init_NotationExtra___macroRules_term∃_,__1» : Macro := native
+@[app_unexpander Exists, extern "native"] opaque unexpandExists : Unexpander := printer
 
-@[macro «term_∧_»] def andMacro : Macro := fun s c t => «_aux_Init_Notation___macroRules_term_∧__1» s c t
-@[macro «term_∨_»] def orMacro : Macro := fun s c t => «_aux_Init_Notation___macroRules_term_∨__1» s c t
-@[macro «term¬_»] def notMacro : Macro := fun s c t => «_aux_Init_Notation___macroRules_term¬__1» s c t
-@[macro «term_↔_»] def iffMacro : Macro := fun s c t => «_aux_Init_Core___macroRules_term_↔__1» s c t
-@[macro «term_=_»] def eqMacro : Macro := fun s c t => «_aux_Init_Notation___macroRules_term_=__1» s c t
-@[macro «term_≠_»] def neMacro : Macro := fun s c t => «_aux_Init_Core___macroRules_term_≠__1» s c t
-@[macro «term∃_,_»] def existsMacro : Macro := fun s c t => «_aux_Init_NotationExtra___macroRules_term∃_,__1» s c t
-@[macro «term‹_›»] def byAssumptionMacro : Macro := fun s c t => «_aux_Init_Tactics___macroRules_term‹_›_1» s c t
-
-@[app_unexpander And] def andPrinter : PrettyPrinter.Unexpander := fun s r t => _aux_Init_Notation___unexpand_And_1 s r t
-@[app_unexpander Or] def orPrinter : PrettyPrinter.Unexpander := fun s r t => _aux_Init_Notation___unexpand_Or_1 s r t
-@[app_unexpander Not] def notPrinter : PrettyPrinter.Unexpander := fun s r t => _aux_Init_Notation___unexpand_Not_1 s r t
-@[app_unexpander Eq] def eqPrinter : PrettyPrinter.Unexpander := fun s r t => _aux_Init_Notation___unexpand_Eq_1 s r t
-@[app_unexpander Iff] def iffPrinter : PrettyPrinter.Unexpander := fun s r t => _aux_Init_Core___unexpand_Iff_1 s r t
-@[app_unexpander Ne] def nePrinter : PrettyPrinter.Unexpander := fun s r t => _aux_Init_Core___unexpand_Ne_1 s r t
-@[app_unexpander Exists] def existsPrinter : PrettyPrinter.Unexpander := fun s r t => unexpandExists s r t
-end Lean.Proofgrad
-
-/-! ## if-then-else -/
-@[extern "native"] opaque _aux_Init_Notation___macroRules_termDepIfThenElse_1 : Lean.Proofgrad.Native := Lean.Proofgrad.native
-@[extern "native"] opaque _aux_Init_Notation___macroRules_termIfThenElse_1 : Lean.Proofgrad.Native := Lean.Proofgrad.native
-namespace Lean.Proofgrad
-def branches : ParserDescr := seq (sym " then ") (seq (term 0) (seq (sym " else ") (term 0)))
-@[term_parser 1000] def _root_.termDepIfThenElse : ParserDescr :=
-  ParserDescr.node (nm "termDepIfThenElse") 1022 (seq (atomic (seq (sym "if ") (seq binderIdent (sym " : ")))) (seq (term 0) branches))
-@[term_parser 1000] def _root_.termIfThenElse : ParserDescr :=
-  ParserDescr.node (nm "termIfThenElse") 1022 (seq (sym "if ") (seq (term 0) branches))
-@[macro termDepIfThenElse] def depIfMacro : Macro := fun s c t => _aux_Init_Notation___macroRules_termDepIfThenElse_1 s c t
-@[macro termIfThenElse] def ifMacro : Macro := fun s c t => _aux_Init_Notation___macroRules_termIfThenElse_1 s c t
-end Lean.Proofgrad
+/-! ## Bounded quantifiers: `∀ x < n, p x`, `∃ x ∈ l, p x` -/
+structure Lean.Parser.Category
+declare_syntax_cat binderPred
+namespace Lean
+@[binderPred_parser 1000, extern "native"] opaque «binderPred∈_» : ParserDescr := parser
+@[binderPred_parser 1000, extern "native"] opaque «binderPred∉_» : ParserDescr := parser
+@[binderPred_parser 1000, extern "native"] opaque «binderPred≠_» : ParserDescr := parser
+@[binderPred_parser 1000, extern "native"] opaque «binderPred≤_» : ParserDescr := parser
+@[binderPred_parser 1000, extern "native"] opaque «binderPred≥_» : ParserDescr := parser
+@[binderPred_parser 1000, extern "native"] opaque «binderPred<_» : ParserDescr := parser
+@[binderPred_parser 1000, extern "native"] opaque «binderPred>_» : ParserDescr := parser
+@[term_parser 1000, extern "native"] opaque «term∀__,_» : ParserDescr := parser
+@[term_parser 1000, extern "native"] opaque «term∃__,_» : ParserDescr := parser
+@[macro «term∀__,_», extern "native"] opaque «_aux_Init_BinderPredicates___macroRules_Lean_term∀__,__1» : Macro := native
+@[macro «term∃__,_», extern "native"] opaque «_aux_Init_BinderPredicates___macroRules_Lean_term∃__,__1» : Macro := native
+/-- What a bound means; only macros write it. -/
+@[term_parser 1000, extern "native"] opaque «termSatisfies_binder_pred%__» : ParserDescr := parser
+@[macro «termSatisfies_binder_pred%__», extern "native"] opaque «_aux_Init_BinderPredicates___macroRules_Lean_termSatisfies_binder_pred%___1» : Macro := native
+@[macro «termSatisfies_binder_pred%__», extern "native"] opaque «_aux_Init_BinderPredicates___macroRules_Lean_termSatisfies_binder_pred%___2» : Macro := native
+@[macro «termSatisfies_binder_pred%__», extern "native"] opaque «_aux_Init_BinderPredicates___macroRules_Lean_termSatisfies_binder_pred%___3» : Macro := native
+@[macro «termSatisfies_binder_pred%__», extern "native"] opaque «_aux_Init_BinderPredicates___macroRules_Lean_termSatisfies_binder_pred%___4» : Macro := native
+@[macro «termSatisfies_binder_pred%__», extern "native"] opaque «_aux_Init_BinderPredicates___macroRules_Lean_termSatisfies_binder_pred%___5» : Macro := native
+@[macro «termSatisfies_binder_pred%__», extern "native"] opaque «_aux_Init_BinderPredicates___macroRules_Lean_termSatisfies_binder_pred%___6» : Macro := native
+@[macro «termSatisfies_binder_pred%__», extern "native"] opaque «_aux_Init_BinderPredicates___macroRules_Lean_termSatisfies_binder_pred%___7» : Macro := native
+end Lean

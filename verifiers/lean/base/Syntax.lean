@@ -11,7 +11,7 @@ give names and shapes to what is compiled in:
 None of these types can be taken apart by a proof: they are opaque.
 -/
 prelude
-import ProofgradLogic
+import ProofgradData
 set_option linter.all false
 set_option autoImplicit false
 
@@ -54,6 +54,7 @@ abbrev Native := Syntax → MacroContext → MacroState → MacroResult
 abbrev Printer := Syntax → Syntax → Unit → MacroResult
 /-- Values that satisfy the type checker where compiled code stands; never run. -/
 def native : Native := fun _ _ _ => MacroResult.mk Nat.zero
+def parser : ParserDescr := ParserDescr.symbol ""
 def printer : Printer := fun _ _ _ => MacroResult.mk Nat.zero
 
 /-! Combinators over parser descriptions -/

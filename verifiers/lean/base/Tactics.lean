@@ -9,25 +9,7 @@ import ProofgradNotation
 set_option linter.all false
 set_option autoImplicit false
 
-/-! ## Borrowed macros -/
-@[extern "native"] opaque Lean.Parser.Tactic._aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticHave___1 : Lean.Proofgrad.Native := Lean.Proofgrad.native
-@[extern "native"] opaque Lean.Parser.Tactic._aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticLet___1 : Lean.Proofgrad.Native := Lean.Proofgrad.native
-@[extern "native"] opaque Lean.Parser.Tactic._aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticRefine_lift__1 : Lean.Proofgrad.Native := Lean.Proofgrad.native
-@[extern "native"] opaque Lean.Parser.Tactic._aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticSuffices__1 : Lean.Proofgrad.Native := Lean.Proofgrad.native
-@[extern "native"] opaque Lean.Parser.Tactic.«_aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticExists_,,_1» : Lean.Proofgrad.Native := Lean.Proofgrad.native
-@[extern "native"] opaque Lean.Parser.Tactic._aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticTry__1 : Lean.Proofgrad.Native := Lean.Proofgrad.native
-@[extern "native"] opaque Lean.Parser.Tactic.«_aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tactic_<;>__1» : Lean.Proofgrad.Native := Lean.Proofgrad.native
-@[extern "native"] opaque Lean.Parser.Tactic._aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticTrivial_1 : Lean.Proofgrad.Native := Lean.Proofgrad.native
-@[extern "native"] opaque Lean.Parser.Tactic._aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticTrivial_2 : Lean.Proofgrad.Native := Lean.Proofgrad.native
-@[extern "native"] opaque Lean.Parser.Tactic._aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticTrivial_3 : Lean.Proofgrad.Native := Lean.Proofgrad.native
-@[extern "native"] opaque Lean.Parser.Tactic._aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticTrivial_4 : Lean.Proofgrad.Native := Lean.Proofgrad.native
-@[extern "native"] opaque Lean.Parser.Tactic._aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticTrivial_5 : Lean.Proofgrad.Native := Lean.Proofgrad.native
-@[extern "native"] opaque Lean.Parser.Tactic._aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticTrivial_6 : Lean.Proofgrad.Native := Lean.Proofgrad.native
-@[extern "native"] opaque Lean.Parser.Tactic.«_aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticNext_=>__1» : Lean.Proofgrad.Native := Lean.Proofgrad.native
-@[extern "native"] opaque Lean.Parser.Tactic._aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticAnd_intros_1 : Lean.Proofgrad.Native := Lean.Proofgrad.native
-@[extern "native"] opaque Lean.Parser.Tactic._aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticExfalso_1 : Lean.Proofgrad.Native := Lean.Proofgrad.native
 
-structure Lean.Parser.Category
 namespace Lean.Parser.Tactic
 open Lean.Proofgrad
 
@@ -67,7 +49,6 @@ def rwRuleSeq : ParserDescr :=
 @[tactic_parser 1000] def contradiction : ParserDescr := tac "contradiction" (word "contradiction")
 @[tactic_parser 1000] def skip : ParserDescr := tac "skip" (word "skip")
 @[tactic_parser 1000] def done : ParserDescr := tac "done" (word "done")
-@[tactic_parser 1000] def tacEqRefl : ParserDescr := tac "eqRefl" (word "rfl")
 @[tactic_parser 1000] def revert : ParserDescr := tac "revert" (seq (word "revert") args1)
 @[tactic_parser 1000] def clear : ParserDescr := tac "clear" (seq (word "clear") args1)
 @[tactic_parser 1000] def subst : ParserDescr := tac "subst" (seq (word "subst") args1)
@@ -96,7 +77,15 @@ def rwRuleSeq : ParserDescr :=
 @[tactic_parser 1000] def cases : ParserDescr := tac "cases" (seq (word "cases ") (seq (commaSep1 elimTarget) (seq (opt (seq (sym " using ") (Proofgrad.term 0))) (opt inductionAlts))))
 @[tactic_parser 1000] def induction : ParserDescr := tac "induction" (seq (word "induction ") (seq (commaSep1 elimTarget) (seq (opt (seq (sym " using ") (Proofgrad.term 0))) (seq (opt (seq (sym " generalizing") args1)) (opt inductionAlts)))))
 @[tactic_parser 1000] def rewriteSeq : ParserDescr := tac "rewriteSeq" (seq (word "rewrite") (seq optConfig (seq rwRuleSeq (opt location))))
-@[tactic_parser 1000] def tacRw : ParserDescr := tac "rewriteSeq" (seq (word "rw") (seq optConfig (seq rwRuleSeq (opt location))))
+@[tactic_parser 1000, extern "native"] opaque injection : ParserDescr := parser
+@[tactic_parser 1000, extern "native"] opaque injections : ParserDescr := parser
+@[tactic_parser 1000, extern "native"] opaque generalize : ParserDescr := parser
+@[tactic_parser 1000, extern "native"] opaque renameI : ParserDescr := parser
+@[tactic_parser 1000, extern "native"] opaque rename : ParserDescr := parser
+@[tactic_parser 1000, extern "native"] opaque fail : ParserDescr := parser
+@[tactic_parser 1000, extern "native"] opaque substVars : ParserDescr := parser
+@[tactic_parser 1000, extern "native"] opaque replace : ParserDescr := parser
+@[tactic_parser 1000, extern "native"] opaque «refine'» : ParserDescr := parser
 /-- `tac <;> tac'` -/
 @[tactic_parser 1000] def «tactic_<;>_» : TrailingParserDescr :=
   ParserDescr.trailingNode (inTactic "tactic_<;>_") 1 1 (seq (sym " <;> ") (Proofgrad.tactic 2))
@@ -105,22 +94,22 @@ def rwRuleSeq : ParserDescr :=
   ParserDescr.node (inLean "cdot") 1022 (seq (ParserDescr.node (inLean "cdotTk") 1024 (orelse (sym "· ") (sym ". "))) tacs)
 
 /-! ## What they expand to -/
-@[macro tacticHave__] def haveMacro : Macro := fun s c t => _aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticHave___1 s c t
-@[macro tacticLet__] def letMacro : Macro := fun s c t => _aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticLet___1 s c t
-@[macro tacticRefine_lift_] def refine_liftMacro : Macro := fun s c t => _aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticRefine_lift__1 s c t
-@[macro tacticSuffices_] def sufficesMacro : Macro := fun s c t => _aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticSuffices__1 s c t
-@[macro «tacticExists_,,»] def existsMacro : Macro := fun s c t => «_aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticExists_,,_1» s c t
-@[macro tacticTry_] def tryMacro : Macro := fun s c t => _aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticTry__1 s c t
-@[macro «tactic_<;>_»] def andThenMacro : Macro := fun s c t => «_aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tactic_<;>__1» s c t
-@[macro tacticTrivial] def trivialMacro1 : Macro := fun s c t => _aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticTrivial_1 s c t
-@[macro tacticTrivial] def trivialMacro2 : Macro := fun s c t => _aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticTrivial_2 s c t
-@[macro tacticTrivial] def trivialMacro3 : Macro := fun s c t => _aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticTrivial_3 s c t
-@[macro tacticTrivial] def trivialMacro4 : Macro := fun s c t => _aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticTrivial_4 s c t
-@[macro tacticTrivial] def trivialMacro5 : Macro := fun s c t => _aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticTrivial_5 s c t
-@[macro tacticTrivial] def trivialMacro6 : Macro := fun s c t => _aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticTrivial_6 s c t
-@[macro «tacticNext_=>_»] def nextMacro : Macro := fun s c t => «_aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticNext_=>__1» s c t
-@[macro tacticAnd_intros] def and_introsMacro : Macro := fun s c t => _aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticAnd_intros_1 s c t
-@[macro tacticExfalso] def exfalsoMacro : Macro := fun s c t => _aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticExfalso_1 s c t
+@[macro tacticHave__, extern "native"] opaque _aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticHave___1 : Macro := native
+@[macro tacticLet__, extern "native"] opaque _aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticLet___1 : Macro := native
+@[macro tacticRefine_lift_, extern "native"] opaque _aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticRefine_lift__1 : Macro := native
+@[macro tacticSuffices_, extern "native"] opaque _aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticSuffices__1 : Macro := native
+@[macro «tacticExists_,,», extern "native"] opaque «_aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticExists_,,_1» : Macro := native
+@[macro tacticTry_, extern "native"] opaque _aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticTry__1 : Macro := native
+@[macro «tactic_<;>_», extern "native"] opaque «_aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tactic_<;>__1» : Macro := native
+@[macro tacticTrivial, extern "native"] opaque _aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticTrivial_1 : Macro := native
+@[macro tacticTrivial, extern "native"] opaque _aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticTrivial_2 : Macro := native
+@[macro tacticTrivial, extern "native"] opaque _aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticTrivial_3 : Macro := native
+@[macro tacticTrivial, extern "native"] opaque _aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticTrivial_4 : Macro := native
+@[macro tacticTrivial, extern "native"] opaque _aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticTrivial_5 : Macro := native
+@[macro tacticTrivial, extern "native"] opaque _aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticTrivial_6 : Macro := native
+@[macro «tacticNext_=>_», extern "native"] opaque «_aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticNext_=>__1» : Macro := native
+@[macro tacticAnd_intros, extern "native"] opaque _aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticAnd_intros_1 : Macro := native
+@[macro tacticExfalso, extern "native"] opaque _aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticExfalso_1 : Macro := native
 
 /-! ## Patterns: rcases, obtain, rintro -/
 declare_syntax_cat rcasesPat
@@ -149,11 +138,9 @@ def rcasesPatLo : ParserDescr := part "rcasesPatLo" (seq rcasesPatMed (opt (seq 
 end Lean.Parser.Tactic
 
 /-! ## Cases on a proposition -/
-@[extern "native"] opaque «_aux_Init_ByCases___macroRules_tacticBy_cases_:__1» : Lean.Proofgrad.Native := Lean.Proofgrad.native
-@[extern "native"] opaque «_aux_Init_ByCases___macroRules_tacticBy_cases_:__2» : Lean.Proofgrad.Native := Lean.Proofgrad.native
-open Lean Proofgrad in
+open Lean Proofgrad
 @[tactic_parser 1000] def «tacticBy_cases_:_» : ParserDescr :=
   ParserDescr.node (nm "tacticBy_cases_:_") 1022
-    (seq (word "by_cases ") (seq (opt (atomic (seq (alias "ident") (sym " : ")))) (Lean.Proofgrad.term 0)))
-@[macro «tacticBy_cases_:_»] def byCasesMacro1 : Lean.Macro := fun s c t => «_aux_Init_ByCases___macroRules_tacticBy_cases_:__1» s c t
-@[macro «tacticBy_cases_:_»] def byCasesMacro2 : Lean.Macro := fun s c t => «_aux_Init_ByCases___macroRules_tacticBy_cases_:__2» s c t
+    (seq (word "by_cases ") (seq (opt (atomic (seq (alias "ident") (sym " : ")))) (Proofgrad.term 0)))
+@[macro «tacticBy_cases_:_», extern "native"] opaque «_aux_Init_ByCases___macroRules_tacticBy_cases_:__1» : Macro := native
+@[macro «tacticBy_cases_:_», extern "native"] opaque «_aux_Init_ByCases___macroRules_tacticBy_cases_:__2» : Macro := native

@@ -1,8 +1,8 @@
-"""The isolation layers of the program sandbox, as plain functions over raw system calls.
+"""The isolation layers that candidates run behind, as plain functions over raw system calls.
 
-Run only inside the zygote (see `zygote.py`), on a bare interpreter without site-packages: standard library only, and
-no import of the rest of the package. Every function reports what it achieved instead of raising, because a missing
-layer is for the parent to judge: `"active"`, or `"missing: <why>"`.
+Run only inside the processes that candidates get (`code/zygote.py`, `lean/driver.py`, `lean/audit_worker.py`), some of
+them on a bare interpreter: standard library only, and no import of the rest of the package. Every function reports what
+it achieved instead of raising, because a missing layer is for the parent to judge: `"active"`, or `"missing: <why>"`.
 
 Sources: unshare(2), setns(2), pivot_root(2), mount(2), landlock(7), seccomp(2), prctl(2), capset(2),
 user_namespaces(7), pid_namespaces(7), and the kernel's Documentation/userspace-api/{landlock,seccomp_filter}.rst.
@@ -18,6 +18,7 @@ import resource
 import signal
 import struct
 import sys
+from collections.abc import Mapping, Sequence
 
 __all__ = [
     "ACTIVE",
@@ -143,9 +144,16 @@ def unshare_ipc() -> str:
     return ACTIVE if _call("unshare", CLONE_NEWIPC) else _missing("unshare")
 
 
-def replace_root(readable: list[str]) -> str:
+def replace_root(
+    readable: list[str],
+    writable: Sequence[str] = (),
+    devices: Sequence[str] = (),
+    links: Mapping[str, str] | None = None,
+) -> str:
     """Swap the whole file system for an empty read-only one that holds only the directories `readable`, at their paths.
 
+    Those in `writable` are there as well, and stay writable; `devices` are single device files, `links` symbolic links
+    and where they point.
     The directories above them are made anew and world-readable, so that an interpreter inside a private home stays
     usable after the uid has changed. Needs the mount namespace of `enter_namespaces`.
     """
@@ -161,12 +169,21 @@ def replace_root(readable: list[str]) -> str:
     if not _call("pivot_root", base.encode(), (base + "/.old").encode()):
         return _missing("pivot_root")
     os.chdir("/")
-    for path in readable:
+    for path, target in (links or {}).items():
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        os.symlink(target, path)
+    for path in devices:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o444))
+        if not _mount("/.old" + path, path, None, MS_BIND):
+            return _missing("bind mount of a device")
+    for path in [*readable, *writable]:
         os.makedirs(path, exist_ok=True)
         if not _mount("/.old" + path, path, None, MS_BIND | MS_REC):
             return _missing("bind mount")
-        if not _mount(None, path, None, MS_REMOUNT | MS_BIND | MS_RDONLY | _locked_flags(path)):
-            return _missing("read-only bind mount")
+        access = MS_RDONLY if path in readable else 0
+        if not _mount(None, path, None, MS_REMOUNT | MS_BIND | access | _locked_flags(path)):
+            return _missing("bind mount with its flags")
     if not _call("umount2", b"/.old", MNT_DETACH):
         return _missing("detach the old root")
     os.rmdir("/.old")
@@ -233,8 +250,10 @@ def drop_privileges() -> Layers:
     return layers
 
 
-def prepare_rules(readable: list[str]) -> int | str:
+def prepare_rules(readable: list[str], writable: Sequence[str] = (), devices: Sequence[str] = ()) -> int | str:
     """Landlock: a descriptor of rules that allow reading below `readable` only; no TCP, no signals or sockets outside.
+
+    Below `writable` plain files may also be made, written and removed; `devices` are single files to read.
 
     Made once, with the zygote's rights: the candidate's may not reach an interpreter in a private home.
     """
@@ -249,12 +268,18 @@ def prepare_rules(readable: list[str]) -> int | str:
     ruleset = _syscall(444, attributes, ctypes.c_size_t(len(attributes)), ctypes.c_uint32(0))
     if ruleset < 0:
         return _missing("landlock_create_ruleset")
-    for path in readable:
+    for path in [*readable, *writable, *devices]:
         try:
             fd = os.open(path, getattr(os, "O_PATH", 0) | os.O_CLOEXEC)
         except OSError as error:
             return f"missing: {error.strerror}"
-        rule = struct.pack("=Qi", (1 << 2) | (1 << 3), fd)  # read files, list directories
+        allowed = (1 << 2) | (1 << 3)  # read files, list directories
+        if path in devices:
+            allowed = 1 << 2
+        elif path not in readable:
+            # write files, remove and make them, cut them short
+            allowed |= (1 << 1) | (1 << 5) | (1 << 8) | (fs & 1 << 14)
+        rule = struct.pack("=Qi", allowed, fd)
         added = _syscall(445, ctypes.c_int(ruleset), ctypes.c_int(1), rule, ctypes.c_uint32(0))
         os.close(fd)
         if added < 0:

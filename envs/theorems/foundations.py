@@ -1,0 +1,153 @@
+"""Theorems of quantifier logic, of equational rewriting, and by induction, drawn at random at ten levels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from proofgrad.envs.base import TRAIN, Prompt, Task
+from proofgrad.envs.sampling import balanced
+from proofgrad.envs.splits import check_split, split_of, statement_digest
+from proofgrad.envs.text import answer, check_levels, check_style, default_feedback, user_prompt
+from proofgrad.envs.theorems.drawing import (
+    HIGHEST_LEVEL,
+    Proved,
+    capacity,
+    proved_theorems,
+    refuted_theorems,
+)
+from proofgrad.verifiers.base import Verdict
+
+__all__ = ["FalseVariant", "FoundationsEnv"]
+
+_INSTRUCTIONS = (
+    "Prove this Lean 4 theorem.\n"
+    "Useful tactics: intro, exact, apply, refine ⟨t, ?_⟩, constructor, left, right, have, `obtain ⟨x, h⟩ := e`, "
+    "`cases e with` followed by `| inl h => ...` and `| inr h => ...`, and `rw [h, ← h']`, which closes the goal when "
+    "both sides have become equal. Write `· ` before the proof of each of several goals.\n"
+    "Answer with one ```lean block that holds what comes after `:=` and nothing else."
+)
+
+
+class FalseVariant(NamedTuple):
+    """A task whose statement is false, a wrong answer to it, and why the statement is false.
+
+    Attributes:
+        task: the task; its statement differs from a theorem's in one place.
+        candidate: the proof of that theorem. As the statement is false, no candidate can pass.
+        counterexample: an interpretation in which the hypotheses hold and the goal does not.
+    """
+
+    task: Task
+    candidate: str
+    counterexample: str
+
+
+class FoundationsEnv:
+    """Theorems such as ``(α : Type) (P Q : α → Prop) : (∀ x, P x → Q x) → (∃ x, P x) → ∃ x, Q x``, for ``lean``.
+
+    Each theorem is built together with its proof, so it holds by construction, and every hypothesis is one that this
+    proof uses. The families take turns within a level:
+
+    * ``quantifiers``: predicates, relations and functions over one type; ∀, ∃ and the connectives, negated and nested.
+    * ``equations``: rewriting with assumed equations (random ones, and laws such as associativity), forwards and
+      backwards, in goals and in hypotheses, under predicates, with witnesses, from injectivity.
+
+    A task's level is the number of steps of that proof: tactics, each rule of a ``rw`` counting for itself. 1 is up to
+    2 steps, 2 is 3, 3 is 4 and 5, 4 is 6 and 7, 5 is 8 and 9, 6 is 10 and 11, 7 is 12 to 14, 8 is 15 to 17, 9 is 18 to
+    21, 10 is 22 to 26. A shorter proof may exist. Goals nest up to one connective or quantifier at level 1, two from
+    level 2, three from level 4 and four from level 7. Statements have at most 360 characters and these proofs 900.
+
+    A task's identity and split are those of its statement in canonical form: two statements that differ in names or
+    in the order of hypotheses only are one task.
+
+    Args:
+        min_level: the easiest level, 1 to 10.
+        max_level: the hardest level, 1 to 10.
+        demo_max_level: the hardest level of the demonstrations; `max_level` if not given. It may be lower or higher.
+        style: ``plain`` prompts end in ``:=`` and the completion goes on from there; ``chat`` prompts are one user
+            message that asks for a fenced block.
+
+    Raises:
+        ConfigError: a level or the style is not one of those.
+    """
+
+    name = "foundations"
+    verifier = "lean"
+    domain = "theorems"
+
+    def __init__(
+        self,
+        min_level: int = 1,
+        max_level: int = HIGHEST_LEVEL,
+        demo_max_level: int | None = None,
+        style: str = "plain",
+    ) -> None:
+        self._levels, self._demo_levels = check_levels(min_level, max_level, demo_max_level, HIGHEST_LEVEL)
+        self._style = check_style(style)
+
+    def tasks(self, split: str, n: int, seed: int) -> Iterator[Task]:
+        """`n` distinct theorems, as many of each level as can be, in an order that the arguments fix."""
+        check_split(split)
+        drawn = self._sample(self._levels, split, n, seed)
+        return (self._task(level, proved.key, proved.statement, f"{self.name}@{seed}") for level, proved in drawn)
+
+    def demonstrations(self, n: int, seed: int) -> Iterator[tuple[Task, str]]:
+        """`n` distinct training theorems, each with a proof."""
+        for level, proved in self._sample(self._demo_levels, TRAIN, n, seed):
+            task = self._task(level, proved.key, proved.statement, f"{self.name}@{seed}")
+            yield task, proved.script if self._style == "plain" else f"```lean\n{proved.script}\n```"
+
+    def false_variants(self, n: int, seed: int, split: str = TRAIN) -> Iterator[FalseVariant]:
+        """`n` distinct false near misses of theorems, each with a counterexample that was checked.
+
+        What a verifier accepts of these it accepts wrongly; what a policy scores on them must be nothing.
+
+        Raises:
+            ConfigError: there are not as many, or the split is unknown.
+        """
+        check_split(split)
+        drawn = balanced(
+            f"{self.name} (false variants)",
+            self._levels,
+            n,
+            seed,
+            stream=lambda level: refuted_theorems(level, split, seed),
+            capacity=lambda level: capacity(level, split) // 2,
+        )
+        for level, refuted in drawn:
+            task = self._task(level, refuted.key, refuted.statement, f"{self.name}-false@{seed}")
+            yield FalseVariant(task, refuted.script, refuted.counterexample)
+
+    def extract(self, completion: str) -> str | None:
+        """What is to follow ``:=``: the completion, or in chat style its last fenced block."""
+        return answer(completion, self._style)
+
+    def feedback(self, verdict: Verdict) -> str:
+        """Lean's answer in words for the policy."""
+        return default_feedback(verdict)
+
+    def _sample(self, levels: range, split: str, n: int, seed: int) -> list[tuple[int, Proved]]:
+        return balanced(
+            self.name,
+            levels,
+            n,
+            seed,
+            stream=lambda level: proved_theorems(level, split, seed),
+            capacity=lambda level: capacity(level, split),
+        )
+
+    def _task(self, level: int, key: str, text: str, source: str) -> Task:
+        return Task(
+            id=f"{self.name}-{statement_digest(key)[:12]}",
+            prompt=self._prompt(text),
+            problem={"statement": text},
+            verifier=self.verifier,
+            domain=self.domain,
+            difficulty=float(level),
+            split=split_of(key),
+            source=source,
+        )
+
+    def _prompt(self, text: str) -> Prompt:
+        return user_prompt(f"theorem {text} :=\n", self._style, _INSTRUCTIONS)

