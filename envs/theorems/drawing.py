@@ -8,7 +8,9 @@ from typing import NamedTuple
 
 from proofgrad.envs.base import HELD_OUT
 from proofgrad.envs.splits import split_of
+from proofgrad.envs.theorems.concrete import refute_concretely
 from proofgrad.envs.theorems.equations import equational
+from proofgrad.envs.theorems.identities import identity
 from proofgrad.envs.theorems.induction import inductive
 from proofgrad.envs.theorems.models import refute
 from proofgrad.envs.theorems.nearmiss import near_misses
@@ -69,12 +71,14 @@ class Refuted(NamedTuple):
 
     Attributes:
         key: its canonical form.
+        family: the family of the theorem that it misses.
         statement: its text for Lean.
         script: the proof of the theorem that it misses; no proof of this statement exists.
         counterexample: why, in words.
     """
 
     key: str
+    family: str
     statement: str
     script: str
     counterexample: str
@@ -93,8 +97,9 @@ FAMILIES = {
     "quantifiers": _Family(
         lambda rng, level, steps: quantified(rng, steps, rng.choice(_DEPTHS[level - 1])), range(1, HIGHEST_LEVEL + 1)
     ),
-    "equations": _Family(lambda rng, _level, steps: equational(rng, steps), range(1, 9)),
-    "induction": _Family(lambda rng, _level, steps: inductive(rng, steps), range(3, HIGHEST_LEVEL + 1)),
+    "equations": _Family(lambda rng, _level, steps: equational(rng, steps), range(1, 8)),
+    "identities": _Family(lambda rng, _level, steps: identity(rng, steps), range(2, 5)),
+    "induction": _Family(lambda rng, _level, steps: inductive(rng, steps), range(4, 10)),
 }
 
 
@@ -168,8 +173,16 @@ def refuted_theorems(level: int, split: str, seed: int) -> Iterator[Refuted]:
             key = canonical(theorem)
             if key in seen or split_of(key) != split:
                 continue
-            model = refute(theorem, rng)
-            if model is not None:
+            counterexample = _refutation(theorem, near.family, rng)
+            if counterexample is not None:
                 seen.add(key)
-                yield Refuted(key, statement(theorem, near.named), near.script, model.show())
+                yield Refuted(key, near.family, statement(theorem, near.named), near.script, counterexample)
                 break
+
+
+def _refutation(theorem: Theorem, family: str, rng: random.Random) -> str | None:
+    """Why a theorem is false, as far as a few draws can tell."""
+    if family in ("identities", "induction"):
+        return refute_concretely(theorem, rng)
+    model = refute(theorem, rng)
+    return None if model is None else model.show()

@@ -75,7 +75,9 @@ class _Induction:
         goal = app("=", left, right)
         cases = []
         for place, steps in ((self._first, first), (self._next, then)):
-            made = rw_lines(rng, substitute(goal, {self._index.op: place}), steps)
+            # With numbers one `rw` for all: it tries to close the goal at its end only, so it cannot come too early.
+            together = 99 if self._type == "Nat" else 3
+            made = rw_lines(rng, substitute(goal, {self._index.op: place}), steps, together=together)
             if made is None or made[1].args[0] != made[1].args[1]:
                 return None
             cases.append(indented(made[0]))
@@ -128,6 +130,8 @@ class _Folds(_Induction):
         thens = [self._assume(app("=", app(fold, self._next), step), self._places())]
         # Four or five steps are the frame: induction, the two sequences in two cases, the induction hypothesis.
         more = max(0, fuel - 6)
+        if more > 3 and not self._numbers:
+            self._laws += [self._extra() for _ in range(rng.choice((1, 1, 2)))]
         base = self._way(outer(start), None, rng.randint(0, min(2, more)))
         seen = outer(here)
         way = self._way(outer(step), seen, max(1, more - len(base or [])))
@@ -144,6 +148,23 @@ class _Folds(_Induction):
         then = [Step(thens[0], self._values(thens[0]), step), *way, Step(ih, {}, after)]
         then.append(Step(thens[1], self._values(thens[1]), after))
         return self._finish(seen, app(other, self._index), first, then, self._variables(fold, other))
+
+    def _extra(self) -> Rule:
+        """A law that lets the rewriting take some turns."""
+        rng = self._rng
+        x, y = var(self._names.bound()), var(self._names.bound())
+        f, g, h = (rng.choice(self._maps) for _ in range(3))
+        op = self._operation
+        left, right = rng.choice(
+            (
+                (app(f, app(g, x)), app(h, x)),
+                (app(f, app(g, x)), app(g, app(h, x))),
+                (app(op, x, y), app(op, y, x)),
+                (app(op, app(f, x), y), app(op, x, app(g, y))),
+                (app(f, app(op, x, y)), app(op, x, app(g, y))),
+            )
+        )
+        return self._assume(app("=", left, right), [(x, self._type), (y, self._type)])
 
     def _variables(self, *folds: str) -> list[tuple[str, str]]:
         type_ = self._type
@@ -179,7 +200,7 @@ class _Folds(_Induction):
             beside = rng.choice([*self._constants, var(str(rng.randint(2, 9)))])
             op = rng.choice("++***")
         elif rng.random() < 0.6:
-            name = self._maps.pop()
+            name = self._maps[-1]
             return lambda term: app(name, term)
         else:
             beside, op = self._constants[1], self._operation

@@ -33,6 +33,13 @@ class Names:
         self._prefix = rng.choice(_HYPOTHESES)
         self._counts: dict[str, int] = {}
 
+    def copy(self) -> Names:
+        """Names that go on from here by themselves."""
+        other = Names.__new__(Names)
+        other._pools = {kind: list(pool) for kind, pool in self._pools.items()}
+        other._prefix, other._counts = self._prefix, dict(self._counts)
+        return other
+
     def fresh(self, kind: Kind) -> str:
         """A name of a kind that was not given before."""
         pool = self._pools[kind]

@@ -111,7 +111,7 @@ class _Builder:
 
     def _part(self, most: int, depth: int, scope: _Scope, others: Sequence[Expr]) -> tuple[Expr, list[str]] | None:
         """A goal that is none of the others, and a proof of it that takes at most so many steps."""
-        before = list(self._hypotheses)
+        before = list(self._hypotheses), list(self._constants), self._names.copy()
         for _ in range(_ATTEMPTS):
             goal = self._formula(depth, scope.terms, ())
             if goal is None or not well_shaped(goal) or goal in others:
@@ -126,7 +126,7 @@ class _Builder:
                 and all(well_shaped(p) for p in propositions)
             ):
                 return goal, proof
-            self._hypotheses = list(before)
+            self._hypotheses, self._constants, self._names = list(before[0]), list(before[1]), before[2].copy()
         return None
 
     # What to speak of

@@ -1,12 +1,17 @@
 """A hostile policy against the Lean verifier: no attack passes, and the honest twin beside it does."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from proofgrad.verifiers import Outcome, ProblemError
 from proofgrad.verifiers.lean import checker as module
+from proofgrad.verifiers.lean.backend import Elaboration, Ending, Limits
 from proofgrad.verifiers.lean.candidate import Candidate
 from proofgrad.verifiers.lean.checker import LeanVerifier
+from proofgrad.verifiers.lean.embedded import EmbeddedLean
 from proofgrad.verifiers.lean.feedback import token_estimate
+from proofgrad.verifiers.lean.messages import Message
 
 HARD = {"statement": "(p q : Prop) : p → q"}  # not provable: whatever passes is a hole
 EASY = {"statement": "(p q : Prop) : p ∧ q → q ∧ p"}
@@ -149,15 +154,84 @@ ATTACKS = {
 }  # fmt: skip
 
 
-def test_no_attack_passes_and_each_honest_neighbour_does(lean: LeanVerifier) -> None:
+# Whole files: what they may hold besides theorems, and what their theorem may be.
+FILES = {
+    "axiom": "axiom c : False\ntheorem x (p q : Prop) : p → q := c.elim",
+    "axiom between theorems": "theorem a : True := trivial\naxiom c : False\ntheorem x (p q : Prop) : p → q := c.rec",
+    "axiom on a theorem's line": "theorem a : True := id axiom c : False\ntheorem x (p q : Prop) : p → q := c.elim",
+    "axiom behind opaque": "opaque c : False\ntheorem x (p q : Prop) : p → q := c.elim",
+    "sorry": "theorem x (p q : Prop) : p → q := sorry",
+    "sorry in a lemma": "lemma a (p q : Prop) : p → q := by sorry\ntheorem x (p q : Prop) : p → q := a p q",
+    "sorryAx in a lemma": "theorem a (p q : Prop) : p → q := sorryAx _ true\ntheorem x (p q : Prop) : p → q := a p q",
+    "inside a comment": "/- theorem x (p q : Prop) : p → q := fun h => h -/",
+    "inside a comment, another one outside": "/- theorem x (p q : Prop) : p → q := a -/\ntheorem y : True := trivial",
+    "behind #exit": "#exit\ntheorem x (p q : Prop) : p → q := fun h => h",
+    "private": "private theorem x (p q : Prop) : p → q := fun h => h",
+    "a definition of that name": "def x (p q : Prop) : p → q := fun h => h",
+    "an instance": "instance x (p q : Prop) : p → q := fun h => h",
+    "an example": "example (p q : Prop) : p → q := fun h => h",
+    "an abbreviation": "abbrev x := 1\ntheorem y (p q : Prop) : p → q := x",
+    "variable": "variable (h : False)\ninclude h\ntheorem x (p q : Prop) : p → q := h.elim",
+    "one more hypothesis": "theorem x (p q : Prop) (h : q) : p → q := fun _ => h",
+    "an implicit False": "theorem x (p q : Prop) [h : Decidable False] (n : False) : p → q := n.elim",
+    "another conclusion": "theorem x (p q : Prop) : p → p := id",
+    "one variable for two": "theorem x (p : Prop) : p → p := id",
+    "swapped": "theorem x (q p : Prop) : p → q → p := fun h _ => h",
+    "True": "theorem x : True := trivial",
+    "auto-bound": "theorem x : p → p := id",
+    "shadowing False": "theorem False : True := trivial\ntheorem x (p q : Prop) : p → q := fun _ => False",
+    "shadowing Not": "theorem Not (p : Prop) : p → p := id\ntheorem x (p q : Prop) : p → q := Not",
+    "out of the namespace": "theorem _root_.x (p q : Prop) : p → q := fun h => h",
+    "end of the namespace": "theorem a : True := trivial\nend\ntheorem x (p q : Prop) : p → q := fun h => h",
+    "own namespace": "namespace X\ntheorem x (p q : Prop) : p → q := fun h => h\nend X",
+    "section": "section\ntheorem x (p q : Prop) : p → q := fun h => h\nend",
+    "notation": "notation \"q\" => True\ntheorem x (p q : Prop) : p → q := fun _ => trivial",
+    "macro": "macro \"#print\" : command => `(#eval 1)\ntheorem x (p q : Prop) : p → q := fun h => h",
+    "syntax": "syntax \"p → q\" : term\ntheorem x (p q : Prop) : p → q := fun h => h",
+    "attribute": "@[simp] theorem a : True := trivial\ntheorem x (p q : Prop) : p → q := fun h => h",
+    "implemented_by": "@[implemented_by a] theorem x (p q : Prop) : p → q := fun h => h",
+    "set_option": "set_option debug.skipKernelTC true\ntheorem x (p q : Prop) : p → q := fun h => h",
+    "set_option in": "set_option maxHeartbeats 0 in\ntheorem x (p q : Prop) : p → q := fun h => h",
+    "allowed option with a tail": "set_option maxHeartbeats 4 axiom c : False\ntheorem x (p q : Prop) : p → q := c",
+    "import with a tail": "import Mathlib axiom c : False\ntheorem x (p q : Prop) : p → q := c.elim",
+    "open with a tail": "open Nat axiom c : False\ntheorem x (p q : Prop) : p → q := c.elim",
+    "open in": "open Classical in\ntheorem x (p q : Prop) : p → q := fun h => h",
+    "import of a file": "import Lean.Elab\ntheorem x (p q : Prop) : p → q := by run_tac pure ()",
+    "its own name": "theorem x (p q : Prop) : p → q := x p q",
+    "its own name in tactics": "theorem x (p q : Prop) : p → q := by\n  exact x p q",
+    "each other": "theorem a (p q : Prop) : p → q := x p q\ntheorem x (p q : Prop) : p → q := a p q",
+    "mutual": "mutual\ntheorem a (p q : Prop) : p → q := x p q\ntheorem x (p q : Prop) : p → q := a p q\nend",
+    "universe of its own": "theorem x.{u} (p q : Sort u) : p → q := fun h => h",
+    "nameless": "theorem : True := trivial",
+    "hole for a name": "theorem _ (p q : Prop) : p → q := fun h => h",
+    "guillemets": "theorem «x» (p q : Prop) : p → q := fun h => h",
+    "no proof": "theorem x (p q : Prop) : p → q",
+    "half a proof": "theorem x (p q : Prop) : p → q := by",
+    "a body that swallows the next theorem": "theorem a : True := by (\ntheorem x (p q : Prop) : p → q := fun h => h",
+    "a bracket over two theorems": "theorem a : True := (trivial\ntheorem x (p q : Prop) : p → q := fun h => h)",
+    "deprecated": "theorem x (p q : Prop) : p → q := fun h => h\nderiving instance X for Y",
+    "eval": "#eval 1\ntheorem x (p q : Prop) : p → q := fun h => h",
+    "run_cmd": "theorem x (p q : Prop) : p → q := fun h => h\nrun_cmd pure ()",
+    "initialize": "initialize x : Nat ← pure 0\ntheorem y (p q : Prop) : p → q := fun h => h",
+}  # fmt: skip
+HONEST_FILE = "-- an honest one\nlemma flip (p q : Prop) (h : p ∧ q) : q ∧ p := ⟨h.2, h.1⟩\n\ntheorem x (p q : Prop) : p ∧ q → q ∧ p :=\n  flip p q"  # noqa: E501
+
+
+@pytest.mark.parametrize(("attacks", "twin"), [(ATTACKS, MORE_HONEST), (FILES, HONEST_FILE)], ids=["bodies", "files"])
+def test_no_attack_passes_and_each_honest_neighbour_does(
+    lean: LeanVerifier, attacks: dict[str, str], twin: str
+) -> None:
     items = []
-    for attack in ATTACKS.values():
-        items += [(HARD, attack), (EASY, HONEST), (EASY, MORE_HONEST)]
+    for attack in attacks.values():
+        items += [(HARD, attack), (EASY, HONEST), (EASY, twin)]
     verdicts = lean.verify_batch(items)
-    passed = [name for name, verdict in zip(ATTACKS, verdicts[::3], strict=True) if verdict.is_pass]
+    passed = [name for name, verdict in zip(attacks, verdicts[::3], strict=True) if verdict.is_pass]
     assert passed == []
-    assert all(verdict.outcome is Outcome.FAIL for verdict in verdicts[::3])
-    harmed = [name for name, one, two in zip(ATTACKS, verdicts[1::3], verdicts[2::3], strict=True)
+    blameless = [
+        name for name, verdict in zip(attacks, verdicts[::3], strict=True) if verdict.outcome is not Outcome.FAIL
+    ]
+    assert blameless == []
+    harmed = [name for name, one, two in zip(attacks, verdicts[1::3], verdicts[2::3], strict=True)
               if not (one.is_pass and two.is_pass)]  # fmt: skip
     assert harmed == []
 
@@ -206,6 +280,69 @@ def test_breaking_out_of_the_splice_without_the_scan_still_proves_nothing(
     attack, honest = lean.verify_batch([(HARD, candidate), (EASY, HONEST)])
     assert not attack.is_pass
     assert honest.outcome is not Outcome.FAIL
+
+
+class Gullible(EmbeddedLean):
+    """A Lean whose first tier was taken over: it reports success whatever it is given. The audit is the real one."""
+
+    def elaborate(self, text: str, *, header: str, candidates: int, limits: Limits) -> Elaboration:
+        messages = [
+            Message("information", number, 0, "", f"'{line.split()[-1]}' does not depend on any axioms")
+            for number, line in enumerate(text.split("\n"), 1)
+            if line.startswith("#print axioms pg_")
+        ]
+        return Elaboration(Ending.DONE, messages)
+
+
+# Commands that the scan would never let through, with a theorem `x` that Lean itself accepts: what the audit must stop.
+TAKEN_OVER = {
+    "axiom": ("axiom c : False\ntheorem x (p q : Prop) : p → q := c.elim", "cheat.axiom"),
+    "axiom of the statement": ("axiom x (p q : Prop) : p → q", "cheat.missing"),
+    "axiom under a known name": (
+        "axiom propext.c : False\ntheorem x (p q : Prop) : p → q := propext.c.elim", "cheat.axiom"
+    ),
+    "placeholder": ("theorem x (p q : Prop) : p → q := fun _ => sorryAx q true", "cheat.axiom"),
+    "opaque with an axiom": (
+        "axiom c : False\nopaque o : False := c\ntheorem x (p q : Prop) : p → q := o.elim", "cheat.axiom"
+    ),
+    "another statement": ("theorem x (p q : Prop) : p → p := id", "cheat.statement"),
+    "one more hypothesis": ("theorem x (p q : Prop) (h : q) : p → q := fun _ => h", "cheat.statement"),
+    "variable": ("variable (h : False)\ninclude h\ntheorem x (p q : Prop) : p → q := h.elim", "cheat.statement"),
+    "a text that does not compile": ("theorem x (p q : Prop) : p → q := fun h => h", "lean.unstable"),
+    "a definition": ("noncomputable def x (p q : Prop) : p → p := id", "cheat.missing"),
+    "private": ("private theorem x (p q : Prop) : p → p := id", "cheat.missing"),
+    "inside a comment": ("/- theorem x (p q : Prop) : p → q := id -/", "cheat.missing"),
+    "own inductive type": (
+        "inductive No : Prop\ntheorem x (p q : Prop) : p → No → q := fun _ h => h.rec", "cheat.kernel"
+    ),
+    "unsafe": ("unsafe def f : False := f\ntheorem x (p q : Prop) : p → p := id", "cheat.statement"),
+    "exit": ("#exit", "cheat.missing"),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def gullible() -> Iterator[LeanVerifier]:
+    lean = LeanVerifier(backend=Gullible())
+    yield lean
+    lean.close()
+
+
+@pytest.mark.parametrize(("text", "reason"), TAKEN_OVER.values(), ids=TAKEN_OVER)
+def test_the_audit_stops_what_a_first_tier_that_was_taken_over_lets_through(
+    gullible: LeanVerifier, monkeypatch: pytest.MonkeyPatch, text: str, reason: str
+) -> None:
+    monkeypatch.setattr(module, "read_candidate", lambda text, is_full: Candidate(text, "x", "", text))
+    verdict, honest = gullible.verify_batch(
+        [(HARD, text), (EASY, "theorem x (p q : Prop) : p ∧ q → q ∧ p := And.symm")]
+    )
+    assert (verdict.outcome, verdict.reason) == (Outcome.FAIL, reason)
+    assert honest.is_pass
+
+
+def test_a_false_proof_that_was_reported_as_right_does_not_pass(gullible: LeanVerifier) -> None:
+    verdict, honest = gullible.verify_batch([(HARD, "fun h => h"), (EASY, HONEST)])
+    assert (verdict.outcome, verdict.reason) == (Outcome.FAIL, "lean.unstable")
+    assert honest.is_pass
 
 
 def test_a_theorem_about_something_else_is_refused_by_the_second_theorem(

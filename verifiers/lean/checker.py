@@ -315,6 +315,7 @@ _FELL = {
     "cheat.missing": "there is no such theorem",
     "cheat.statement": "the proof proves something else",
     "cheat.axiom": "the proof rests on an axiom that is not allowed",
+    "lean.unstable": "the proof is not accepted a second time",
     "lean.timeout": "the proof takes too long to check",
     "lean.resource": "checking the proof runs out of time, memory or stack",
 }

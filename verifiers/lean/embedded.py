@@ -19,6 +19,8 @@ __all__ = ["EmbeddedLean"]
 # Lean's own limits are in units of 1000 small allocations; the kernel counts single ones. It gets more of them than
 # the elaborator had for the same proof, which it has checked already, so that it does not fail for want of them.
 _KERNEL_HEARTBEATS = 4000
+_COMPILED = "compiled.olean"
+_WALL_SLACK_SECONDS = 20.0  # a machine that swaps, or that others use
 _UNIVERSES = "universe u v w\n"
 
 
@@ -68,26 +70,28 @@ class EmbeddedLean:
         return self._read(run, header.count("\n"), limits)
 
     def audit(self, claims: Sequence[Claim], *, header: str, limits: Limits) -> list[Audit]:
-        """Compile goals and theorems apart, and have the kernel check the theorems against the goals."""
+        """Compile goals and theorems apart, and have the kernel check the theorems against the goals.
+
+        Claims are compiled together to save time. Whatever does not stand that way is looked at once more, alone, so
+        that no claim can fall by what another one did to the text around it.
+        """
         if not claims:
             return []
         try:
             with tempfile.TemporaryDirectory(prefix="proofgrad-lean-") as name:
                 found = self._audit(claims, Path(name), header, limits)
         except AuditDiedError as error:
-            if len(claims) == 1:
-                return [Audit("infra.audit" if error.is_worker else "lean.resource", str(error))]
-            found = None
+            found = [Audit("infra.audit" if error.is_worker else "lean.resource", str(error))] * len(claims)
         except (ToolchainError, OSError) as error:
             return [Audit("infra.audit", str(error))] * len(claims)
-        if found is not None:
-            return found
         if len(claims) == 1:
-            return [Audit("infra.audit", "the theorem was accepted once and does not compile again")]
-        return [audit for claim in claims for audit in self.audit([claim], header=header, limits=limits)]
+            return found
+        return [
+            audit if audit.reason is None else self.audit([claim], header=header, limits=limits)[0]
+            for claim, audit in zip(claims, found, strict=True)
+        ]
 
-    def _audit(self, claims: Sequence[Claim], folder: Path, header: str, limits: Limits) -> list[Audit] | None:
-        """One result each; None when something does not compile, for which nobody is to blame yet."""
+    def _audit(self, claims: Sequence[Claim], folder: Path, header: str, limits: Limits) -> list[Audit]:
         goals: dict[str, str] = {}
         for claim in claims:
             if claim.goal not in goals:
@@ -98,10 +102,10 @@ class EmbeddedLean:
         for place, text, count in (("goals", asked, 0), ("proofs", given, len(claims))):
             (folder / place).mkdir()
             room = _room(str(folder / place))
-            run = self._lean(room, header + text, limits, count, ["-o", "compiled.olean"])
-            compiled = room / "compiled.olean"
+            run = self._lean(room, header + text, limits, count, ["-o", _COMPILED])
+            compiled = room / _COMPILED
             if run.status != 0 or not compiled.is_file() or compiled.is_symlink():
-                return None
+                return [_uncompiled(run, is_ours=place == "goals")] * len(claims)
             modules.append(compiled.read_bytes())
         if self._kernel is None:
             self._kernel = KernelAudit(self._toolchain.library, self._toolchain.base_modules())
@@ -125,7 +129,7 @@ class EmbeddedLean:
         options |= {"maxErrors": "0", "linter.all": "false", "maxHeartbeats": str(limits.heartbeats)}
         cpu = limits.cpu_seconds + 1 + candidates // 8
         arguments = ["--json", "-t0", *(f"-D{key}={value}" for key, value in options.items()), *more, "check.lean"]
-        run = self._toolchain.run(arguments, folder, cpu_seconds=cpu, wall_seconds=4.0 * cpu + 20)
+        run = self._toolchain.run(arguments, folder, cpu_seconds=cpu, wall_seconds=4.0 * cpu + _WALL_SLACK_SECONDS)
         if run.layers:
             self._layers = run.layers
         return run
@@ -152,6 +156,19 @@ def _room(name: str) -> Path:
     room.mkdir()
     room.chmod(0o777)
     return room
+
+
+def _uncompiled(run: Run, *, is_ours: bool) -> Audit:
+    """What it means that a module which elaborated once was not compiled."""
+    if not is_ours and run.status == -signal.SIGXCPU:
+        return Audit("lean.timeout", "compiling the theorem takes too long")
+    if not is_ours and run.status in (-signal.SIGSEGV, -signal.SIGABRT):
+        return Audit("lean.resource", f"compiling the theorem ends with status {run.status}")
+    if not is_ours and any(message.is_error for message in parse(run.stdout) or []):
+        return Audit("lean.unstable", "it was accepted among others and is refused alone")
+    # Killed, out of disk, or anything else that says nothing about the theorem.
+    said = (run.stderr.strip().splitlines() or [f"status {run.status}"])[-1]
+    return Audit("infra.audit", f"a module of the audit was not compiled: {said}")
 
 
 def _audit(answer: Mapping[str, object]) -> Audit:

@@ -8,7 +8,7 @@ from pathlib import Path
 from proofgrad.verifiers.lean.backend import Audit, Claim, Elaboration, Limits
 from proofgrad.verifiers.lean.lean_command import LeanCommand, find_lean
 from proofgrad.verifiers.lean.replies import UNIVERSES, newline_ended
-from proofgrad.verifiers.lean.text_audit import audit_claim
+from proofgrad.verifiers.lean.text_audit import audit_claims
 
 __all__ = ["InstalledLean"]
 
@@ -69,14 +69,11 @@ class InstalledLean:
     def audit(self, claims: Sequence[Claim], *, header: str, limits: Limits) -> list[Audit]:
         """Look at each claim again, alone in a process of its own, and in the kernel where a checker is installed."""
         command = self._command
-        return [
-            audit_claim(
-                claim,
-                lambda text: command.elaborate(text, header=header, candidates=1, limits=limits),
-                lambda text: command.replay(text, header=header, limits=limits),
-            )
-            for claim in claims
-        ]
+        return audit_claims(
+            claims,
+            lambda text: command.elaborate(text, header=header, candidates=1, limits=limits),
+            lambda text: command.replay(text, header=header, limits=limits),
+        )
 
     def close(self) -> None:
         """Nothing to end: every process ended with its text."""

@@ -21,7 +21,7 @@ from proofgrad.verifiers.lean.backend import Audit, Claim, Elaboration, Limits
 from proofgrad.verifiers.lean.lean_command import LeanCommand, ask
 from proofgrad.verifiers.lean.repl import Launch, Repl, lean_interact
 from proofgrad.verifiers.lean.replies import MATHLIB_HEADER, newline_ended
-from proofgrad.verifiers.lean.text_audit import audit_claim
+from proofgrad.verifiers.lean.text_audit import audit_claims
 
 __all__ = ["ProjectLean", "is_project"]
 
@@ -84,22 +84,22 @@ class ProjectLean:
             )
         library = lean_interact()
         lake_command = _find_lake(lake)
+        config = _configuration(library, project, _find_repl(project, repl_path), lake_command)
+        binary = Path(config.cache_repl_dir).resolve() / _REPL_BINARY
+        if not os.access(binary, os.X_OK):
+            raise ToolchainError(f"there is no built REPL at '{binary}'; run 'lake build' in its directory")
         environment = _lake_environment(lake_command, project)
         path = [Path(part) for part in environment.get("LEAN_PATH", "").split(":") if part]
         self._command = LeanCommand(
             _project_lean(environment),
             path=path,
-            readable=[project, *readable],
+            readable=[project, binary.parent, *readable],
             environment={k: v for k, v in environment.items() if k != "LEAN_PATH"},
             checker=_find_checker(project),
             memory_mib=memory_mib,
             address_space_mib=memory_mib + (64 << 10),  # Mathlib's modules are mapped, all of them
             bwrap=bwrap,
         )
-        config = _configuration(library, project, _find_repl(project, repl_path), lake_command)
-        binary = Path(config.cache_repl_dir).resolve() / _REPL_BINARY
-        if not os.access(binary, os.X_OK):
-            raise ToolchainError(f"there is no built REPL at '{binary}'; run 'lake build' in its directory")
         command = self._command.confinement.wrap([str(binary)], folder=project, writable=False)
         command[0] = shutil.which(command[0]) or command[0]
         self._starter = ThreadPoolExecutor(1, "proofgrad-repl-start")
@@ -150,14 +150,12 @@ class ProjectLean:
     def audit(self, claims: Sequence[Claim], *, header: str, limits: Limits) -> list[Audit]:
         """Look at each claim again, alone in a process of its own, and in the kernel where a checker is to be had."""
         command = self._command
-        return [
-            audit_claim(
-                claim,
-                lambda text: command.elaborate(text, header=header, candidates=1, limits=limits),
-                lambda text: command.replay(text, header=header, limits=limits),
-            )
-            for claim in claims
-        ]
+        return audit_claims(
+            claims,
+            lambda text: command.elaborate(text, header=header, candidates=1, limits=limits),
+            lambda text: command.replay(text, header=header, limits=limits),
+            threads=len(self._repls),
+        )
 
     def close(self) -> None:
         """End every REPL; a text under way ends as BROKEN."""

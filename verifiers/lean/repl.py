@@ -47,9 +47,8 @@ def lean_interact() -> Any:
     try:
         return importlib.import_module("lean_interact")
     except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            error.name or "lean-interact", "lean-project", "a Lean project as a verifier"
-        ) from error
+        package = (error.name or "lean-interact").replace("_", "-")
+        raise MissingExtraError(package, "lean-project", "verifying in a Lean project") from error
     except OSError as error:
         raise ToolchainError(f"lean-interact cannot be imported: {error}; install it where it may write") from error
 
@@ -83,6 +82,8 @@ def _server_class() -> Any:
 
     class Server(library.LeanServer):  # type: ignore[misc, name-defined]  # known at run time only
         """lean-interact's server, started our way."""
+
+        _proc: subprocess.Popen[str] | None
 
         def __init__(self, launch: Launch) -> None:
             self._launch = launch
@@ -119,7 +120,7 @@ def _server_class() -> Any:
             self.status = process.poll()
             _kill_group(process.pid)
             process.wait()
-            for stream in (process.stdin, process.stdout):
+            for stream in filter(None, (process.stdin, process.stdout)):
                 with contextlib.suppress(OSError):  # what was not written yet has nobody to read it
                     stream.close()
 
@@ -249,7 +250,8 @@ class Repl:
                 return {}, *watch.verdict
             if isinstance(error, ValueError):
                 raise MalformedReplyError("the REPL printed something that is no reply") from error
-            return {}, Ending.DIED, f"the REPL died with status {server.status}"
+            how = "" if server.status is None else f" with status {server.status}"
+            return {}, Ending.DIED, f"the REPL died{how}"
         if not isinstance(reply, dict):
             raise MalformedReplyError("the REPL's reply is no object")
         if set(reply) == {"message"}:

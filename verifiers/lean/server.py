@@ -39,7 +39,7 @@ from proofgrad.verifiers.lean.replies import (
     newline_ended,
     option_lines,
 )
-from proofgrad.verifiers.lean.text_audit import audit_claim
+from proofgrad.verifiers.lean.text_audit import audit_claims
 
 __all__ = ["ServerLean"]
 
@@ -130,10 +130,7 @@ class ServerLean:
 
     def audit(self, claims: Sequence[Claim], *, header: str, limits: Limits) -> list[Audit]:
         """Look at each claim again, alone in a REPL that the server starts for it. Its kernel is out of our reach."""
-        return [
-            audit_claim(claim, lambda text: self._elaborate(text, header, 1, limits, reuse=False), None)
-            for claim in claims
-        ]
+        return audit_claims(claims, lambda text: self._elaborate(text, header, 1, limits, reuse=False), None)
 
     def close(self) -> None:
         """Make no more requests."""

@@ -19,6 +19,7 @@ kernel, which finds what an elaborator that had been tampered with let through.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -27,7 +28,7 @@ from proofgrad.verifiers.lean.backend import Audit, Claim, Elaboration, Ending
 from proofgrad.verifiers.lean.messages import Message, axioms_in
 from proofgrad.verifiers.lean.source import fresh_name
 
-__all__ = ["AXIOMS", "AuditText", "Replay", "Replayed", "audit_claim", "findings", "write_audit"]
+__all__ = ["AXIOMS", "AuditText", "Replay", "Replayed", "audit_claim", "audit_claims", "findings", "write_audit"]
 
 # The allowed axioms, each with a declaration that only elaborates when the axiom has the type that Lean gives it.
 AXIOMS: Mapping[str, str] = {
@@ -171,6 +172,14 @@ def audit_claim(claim: Claim, elaborate: Callable[[str], Elaboration], replay: R
             return Audit("infra.audit", said, found.axioms, evidence)
         case _:
             return Audit(None, "", found.axioms, evidence)
+
+
+def audit_claims(
+    claims: Sequence[Claim], elaborate: Callable[[str], Elaboration], replay: Replay | None, *, threads: int = 1
+) -> list[Audit]:
+    """Audit each claim for itself, `threads` of them at a time; one result each."""
+    with ThreadPoolExecutor(min(threads, len(claims)) or 1, "proofgrad-audit") as workers:
+        return list(workers.map(lambda claim: audit_claim(claim, elaborate, replay), claims))
 
 
 def _report(messages: Iterable[Message], name: str, line: int) -> frozenset[str] | None:

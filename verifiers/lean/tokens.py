@@ -44,7 +44,8 @@ KEYWORDS = _words(
 
 # Those that a term or a tactic block needs.
 ALLOWED_KEYWORDS = _words(
-    "at by calc else exists forall from fun generalizing have if let match nofun nomatch show suffices then try using with"
+    "at by calc else exists forall from fun generalizing have if let match nofun nomatch show suffices then try using "
+    "with"
 )
 
 # Words of Lean's wider library that begin a command or run code; none is known to our base library, and all stay out.

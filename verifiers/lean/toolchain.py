@@ -46,6 +46,7 @@ BASE_SOURCES = (
     "Rewriting",
     "Classical",
     "Simp",
+    "Connectives",
     "Nat",
     "Order",
     "List",
@@ -257,7 +258,8 @@ class Toolchain:
         # Two threads: with one, Lean prints nothing before it has read the whole file.
         command += ["-j2", f"-M{_LEAN_MEMORY_MIB}", *arguments]
         started = time.monotonic()
-        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        # In memory, so that a full disk cannot cut Lean's answer short and make it look like a candidate's failure.
+        with os.fdopen(os.memfd_create("stdout"), "w+b") as out, os.fdopen(os.memfd_create("stderr"), "w+b") as err:
             try:
                 process = subprocess.Popen(
                     command,

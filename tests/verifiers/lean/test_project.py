@@ -4,6 +4,8 @@ import importlib
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -91,7 +93,7 @@ def test_heartbeats_are_ours_to_set(lean: ProjectLean) -> None:
     header = f"{lean.header}set_option maxHeartbeats 10000000\n"
     assert not any(m.is_error for m in read(lean, text, header=header).messages)
     found = read(lean, text, Limits(5, heartbeats=1), header)
-    assert [classify([m]) for m in found.messages if m.is_error] == ["lean.timeout"]
+    assert {classify([m]) for m in found.messages if m.is_error} == {"lean.timeout"}
 
 
 def test_a_repl_that_grows_is_killed_and_replaced(installation: Installation) -> None:
@@ -205,9 +207,18 @@ def test_a_repl_that_lean_interact_cannot_get_is_a_toolchain_error(tmp_path: Pat
         patch.setattr(library, "LeanREPLConfig", NoNetwork)
         with pytest.raises(ToolchainError, match=r"Failed to clone; build .* and pass repl_path"):
             open_project(here)
-    lean = open_project(here, repl_path=tmp_path / "elsewhere")
+    log = tmp_path / "log"
+    bwrap = tmp_path / "bwrap"
+    bwrap.write_text(f'#!/bin/sh\necho "$*" >> {log}\nwhile [ "$1" != "--" ]; do shift; done; shift; exec "$@"\n')
+    bwrap.chmod(0o755)
+    lean = open_project(here, repl_path=tmp_path / "elsewhere", bwrap=bwrap)
     assert is_good(read(lean))
     lean.close()
+    # The REPL sees itself and the project, and can write to neither.
+    words = log.read_text().splitlines()[-1].split(" -- ")[0].split()
+    bound = {words[i + 1] for i, word in enumerate(words) if word == "--ro-bind"}
+    assert {str(here.project), str((tmp_path / "elsewhere/.lake/build/bin").resolve())} <= bound
+    assert "--bind" not in words
 
 
 def test_without_lean_interact_the_command_to_run_is_named(
@@ -238,3 +249,37 @@ def test_its_identity_follows_what_can_change_a_verdict(tmp_path: Path) -> None:
     assert identity(header=HEADER + "open Classical\n") != first
     (here.project / "lake-manifest.json").write_text('{"packages": []}')
     assert identity() != first
+
+
+ORPHAN = """
+import sys
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+from test_project import HEADER, ProjectLean, read, running
+lean = ProjectLean({project!r}, lake={lake!r}, header=HEADER, workers=1)
+read(lean)
+print(running(lean), flush=True)
+read(lean, "-- double: hang\\n")
+"""
+
+
+def test_a_repl_does_not_outlive_us(installation: Installation) -> None:
+    """Not even when we are killed in the middle of a text."""
+    given = {"tests": str(Path(__file__).parent), "project": str(installation.project), "lake": str(installation.lake)}
+    with subprocess.Popen([sys.executable, "-c", ORPHAN.format(**given)], stdout=subprocess.PIPE, text=True) as ours:
+        assert ours.stdout is not None
+        repl = int(ours.stdout.readline())
+        assert is_alive(repl)
+        time.sleep(0.2)
+        ours.kill()
+    deadline = time.monotonic() + 10
+    while is_alive(repl) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not is_alive(repl)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

@@ -15,6 +15,7 @@ axiom propext {a b : Prop} (h : a ↔ b) : a = b
 axiom Quot.sound {α : Sort u} {r : α → α → Prop} {a b : α} : r a b → Quot.mk r a = Quot.mk r b
 class inductive Nonempty (α : Sort u) : Prop where
   | intro (val : α) : Nonempty α
+theorem Nonempty.elim {α : Sort u} {p : Prop} (h : Nonempty α) (f : α → p) : p := h.rec f
 axiom Classical.choice {α : Sort u} : Nonempty α → α
 
 theorem funext {α : Sort u} {β : α → Sort v} {f g : (x : α) → β x} (h : (x : α) → f x = g x) : f = g :=
@@ -22,7 +23,7 @@ theorem funext {α : Sort u} {β : α → Sort v} {f g : (x : α) → β x} (h :
   let value := fun (q : Quot same) (x : α) => Quot.lift (fun (f : (x : α) → β x) => f x) (fun _ _ h => h x) q
   show value (Quot.mk same f) = value (Quot.mk same g) from congrArg value (Quot.sound h)
 
-structure Subtype {α : Sort u} (p : α → Prop) where
+@[pp_using_anonymous_constructor] structure Subtype {α : Sort u} (p : α → Prop) where
   val : α
   property : p val
 

@@ -64,7 +64,7 @@ theorem heq_of_eq {α : Sort u} {a a' : α} (h : Eq a a') : HEq a a' := Eq.ndrec
 structure PULift.{r, s} (α : Sort s) : Sort (max s r 1) where
   up :: (down : α)
 @[reducible] def Ne {α : Sort u} (a b : α) : Prop := Not (Eq a b)
-structure And (a b : Prop) : Prop where
+@[pp_using_anonymous_constructor] structure And (a b : Prop) : Prop where
   intro :: (left : a) (right : b)
 inductive Or (a b : Prop) : Prop where
   | inl (h : a) : Or a b

@@ -1,6 +1,6 @@
 /- Natural numbers: induction that speaks of `0` and `n + 1`, and the laws of `+`, `*`, `-` and `^`. Names are Lean's. -/
 prelude
-import ProofgradSimp
+import ProofgradConnectives
 set_option linter.all false
 set_option Elab.async false
 set_option autoImplicit false

@@ -17,6 +17,22 @@ theorem Eq.propIntro {a b : Prop} (f : a → b) (g : b → a) : a = b := propext
 theorem Lean.injEq_helper {p q r : Prop} (f : p → q → r) (h : p ∧ q) : r := f h.1 h.2
 
 /-! ## Congruence -/
+class Subsingleton (α : Sort u) : Prop where
+  intro ::
+  allEq (a b : α) : a = b
+theorem Subsingleton.elim {α : Sort u} [h : Subsingleton α] (a b : α) : a = b := h.allEq a b
+theorem Subsingleton.helim {α β : Sort u} [h₁ : Subsingleton α] (h₂ : α = β) (a : α) (b : β) : HEq a b := by
+  subst h₂
+  exact heq_of_eq (Subsingleton.elim a b)
+instance instSubsingletonProp (p : Prop) : Subsingleton p := ⟨fun _ _ => rfl⟩
+instance instSubsingletonDecidable (p : Prop) : Subsingleton (Decidable p) := ⟨fun a b => by
+  cases a with
+  | isTrue h => cases b with
+    | isTrue _ => rfl
+    | isFalse n => exact absurd h n
+  | isFalse n => cases b with
+    | isTrue h => exact absurd h n
+    | isFalse _ => rfl⟩
 theorem congrFun' {α : Sort u} {β : Sort v} {f g : α → β} (h : f = g) (a : α) : f a = g a := h ▸ rfl
 theorem implies_congr {p₁ p₂ : Sort u} {q₁ q₂ : Sort v} (h : p₁ = p₂) (k : q₁ = q₂) : (p₁ → q₁) = (p₂ → q₂) := h ▸ k ▸ rfl
 theorem implies_congr_left {p₁ p₂ : Sort u} {q : Sort v} (h : p₁ = p₂) : (p₁ → q) = (p₂ → q) := h ▸ rfl
@@ -107,6 +123,10 @@ theorem dif_neg {c : Prop} {h : Decidable c} (hn : ¬c) {α : Sort u} {t : c →
   | isTrue hc => exact absurd hc hn
 section
 variable {α : Sort u} {c : Prop} [Decidable c]
+theorem ite_eq_left {a b : α} (h : c) : ite c a b = a := if_pos h
+theorem ite_eq_right {a b : α} (h : ¬c) : ite c a b = b := if_neg h
+theorem dite_eq_left {t : c → α} {e : ¬c → α} (h : c) : dite c t e = t h := dif_pos h
+theorem dite_eq_right {t : c → α} {e : ¬c → α} (h : ¬c) : dite c t e = e h := dif_neg h
 theorem ite_eq_left_of_eq_true {a b : α} (h : c = True) : ite c a b = a := if_pos (of_eq_true h)
 theorem ite_eq_right_of_eq_false {a b : α} (h : c = False) : ite c a b = b := if_neg (of_eq_false h)
 theorem dite_eq_left_of_eq_true {t : c → α} {e : ¬c → α} (h : c = True) : dite c t e = t (of_eq_true h) := dif_pos _
