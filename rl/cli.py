@@ -30,6 +30,9 @@ app.add_typer(verify_app, name="verify")
 
 _STATUS = {Outcome.PASS: 0, Outcome.FAIL: 1, Outcome.UNKNOWN: 3}
 
+RequireIsolation = Annotated[
+    bool, typer.Option("--require-isolation", help="Refuse to run where the sandbox is not complete.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the whole verdict as JSON.")]
 
 
@@ -95,20 +98,29 @@ def evaluate(
 
 @verify_app.command("lean")
 def verify_lean(
-    file: Annotated[Path, typer.Argument(help="A Lean file with one theorem and its proof.")],
+    file: Annotated[Path, typer.Argument(help="A Lean file with a theorem and its proof, and lemmas before it.")],
     statement: Annotated[
         str | None,
-        typer.Option(help="What has to be proved, e.g. '(p : Prop) : p → p'; FILE then holds the proof alone."),
+        typer.Option(
+            help="What has to be proved, e.g. '(p : Prop) : p → p'; FILE then holds a proof, or a file of theorems "
+            "whose last one proves it."
+        ),
     ] = None,
+    toolchain: Annotated[
+        str | None,
+        typer.Option(help="project, toolchain, server or embedded; by default the first that is there."),
+    ] = None,
+    require_isolation: RequireIsolation = False,
     as_json: AsJson = False,
 ) -> None:
     """Have the Lean kernel judge a proof.
 
-    Without --statement the file's own theorem is judged, and printed, so that you see what was proved.
+    Without --statement the file's own last theorem is judged, and printed, so that you see what was proved.
     """
-    from proofgrad.verifiers import get
-    from proofgrad.verifiers.lean.source import split_file
+    from proofgrad.verifiers.lean.checker import LeanVerifier
+    from proofgrad.verifiers.lean.source import header_in, split_file
 
+    lean = LeanVerifier(toolchain=toolchain, require_isolation=require_isolation)
     text = _read(file)
     if statement is None:
         try:
@@ -116,17 +128,18 @@ def verify_lean(
         except ProblemError as error:
             raise ProblemError(f"{file}: {error}") from error
     else:
-        candidate = text.strip()
-    _report(get("lean").verify({"statement": statement}, candidate), as_json, heading=f"theorem {statement}")
+        candidate = text
+    problem = {"statement": statement}
+    if lean.backend.takes_header and (header := header_in(text)):
+        problem["header"] = header
+    _report(_verify_file(lean, file, problem, candidate), as_json, heading=f"theorem {statement}")
 
 
 @verify_app.command("program")
 def verify_program(
     task: Annotated[Path, typer.Argument(help='JSON: {"entry_point": "f", "tests": [{"args": [1], "expected": 2}]}')],
     candidate: Annotated[Path, typer.Argument(help="Python file that defines the entry point.")],
-    require_isolation: Annotated[
-        bool, typer.Option("--require-isolation", help="Refuse to run where the sandbox is not complete.")
-    ] = False,
+    require_isolation: RequireIsolation = False,
     as_json: AsJson = False,
 ) -> None:
     """Run a Python program on hidden tests, in the sandbox."""

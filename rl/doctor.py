@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
@@ -22,10 +22,17 @@ __all__ = ["Finding", "examine", "findings"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the report; `remedy` is a command or sentence where something is missing."""
+    """One line of the report.
+
+    Attributes:
+        part: what was looked for.
+        ok: whether it is there; None for what is neither there nor needed.
+        found: what was found.
+        remedy: a command or sentence where something is missing.
+    """
 
     part: str
-    ok: bool
+    ok: bool | None
     found: str
     remedy: str = ""
 
@@ -33,7 +40,7 @@ class Finding:
 def findings() -> Iterator[Finding]:
     """Examine the machine; each part is tried for real where that is cheap."""
     yield Finding("python", True, f"{platform.python_version()} on {platform.system()} {platform.machine()}")
-    yield _lean()
+    yield from _lean()
     yield from _programs()
     for package in TRAINING_PACKAGES:
         found = _version(package)
@@ -52,31 +59,51 @@ def examine(console: Console) -> bool:
     table.add_column()
     missing = 0
     for finding in findings():
-        missing += not finding.ok
-        mark = "[green]ok[/]" if finding.ok else "[red]missing[/]"
-        table.add_row(mark, finding.part, finding.found if finding.ok else f"{finding.found} → {finding.remedy}")
+        missing += finding.ok is False
+        mark = {True: "[green]ok[/]", False: "[red]missing[/]", None: "[dim]unused[/]"}[finding.ok]
+        table.add_row(
+            mark, finding.part, f"{finding.found} → {finding.remedy}" if finding.ok is False else finding.found
+        )
     console.print(table)
     console.print("everything is in place" if not missing else f"{missing} missing: the commands are behind the arrows")
     return not missing
 
 
-def _lean() -> Finding:
+def _lean() -> Iterator[Finding]:
+    from proofgrad.verifiers.lean.checker import LeanVerifier
+    from proofgrad.verifiers.lean.find import found
+
     try:
-        lean = verifiers.get("lean")
+        lean = LeanVerifier()
         verdict = lean.verify({"statement": "(p : Prop) : p → p"}, "fun h => h")
+        layers = lean.backend.layers
+        lean.close()
     except ProofgradError as error:
-        return Finding("lean", False, "no usable Lean", str(error))
+        yield Finding("lean", False, "no usable Lean", str(error))
+        return
     if verdict.outcome is not Outcome.PASS:
-        return Finding("lean", False, f"a trivial proof gave {verdict.outcome}: {verdict.reason}", verdict.feedback)
-    return Finding("lean", True, f"{verdict.evidence.get('toolchain', lean.version)}, trivial proof accepted")
+        yield Finding("lean", False, f"a trivial proof gave {verdict.outcome}: {verdict.reason}", verdict.feedback)
+        return
+    kernel = verdict.evidence.get("kernel", "not replayed")
+    yield Finding("lean", True, f"{lean.backend.description}, trivial proof accepted, kernel: {kernel}")
+    for name, description in found():
+        yield Finding(f"lean: {name}", None if description.startswith("not ") else True, description)
+    yield from _layers("lean sandbox", layers)
 
 
 def _programs() -> Iterator[Finding]:
     from proofgrad.verifiers.code.verifier import sandbox_layers
 
-    for layer, state in sandbox_layers().items():
-        active = state == "active"
-        yield Finding(f"sandbox: {layer}", active, state, "candidates run without this layer on this machine")
+    yield from _layers("program sandbox", sandbox_layers())
+
+
+def _layers(part: str, layers: Mapping[str, str]) -> Iterator[Finding]:
+    """One line when every layer is active, else one for each that is not."""
+    missing = {name: state for name, state in layers.items() if state != "active"}
+    if not missing:
+        yield Finding(part, True, f"all {len(layers)} layers active: {', '.join(sorted(layers))}")
+    for name, state in missing.items():
+        yield Finding(f"{part}: {name}", False, state, "candidates run without this layer on this machine")
 
 
 def _vllm() -> Finding:

@@ -266,7 +266,9 @@ class _Builder:
         goal, flipped = lines[1], self._rng.random() < 0.3
         if flipped:
             goal = app("=", goal.args[1], goal.args[0])
-        return None if goal.args[0] == goal.args[1] else (goal, [*lines[0], f"exact {name}{'.symm' if flipped else ''}"])
+        return (
+            None if goal.args[0] == goal.args[1] else (goal, [*lines[0], f"exact {name}{'.symm' if flipped else ''}"])
+        )
 
     def _injective(self, fuel: int) -> tuple[Expr, list[str]] | None:
         """s = t because f s = f t and f is injective."""

@@ -23,8 +23,10 @@ __all__ = ["FalseVariant", "FoundationsEnv"]
 _INSTRUCTIONS = (
     "Prove this Lean 4 theorem.\n"
     "Useful tactics: intro, exact, apply, refine ⟨t, ?_⟩, constructor, left, right, have, `obtain ⟨x, h⟩ := e`, "
-    "`cases e with` followed by `| inl h => ...` and `| inr h => ...`, and `rw [h, ← h']`, which closes the goal when "
-    "both sides have become equal. Write `· ` before the proof of each of several goals.\n"
+    "`cases e with` followed by `| inl h => ...` and `| inr h => ...`, `induction n with` followed by `| zero => ...` "
+    "and `| succ n ih => ...` (on a list: `| nil => ...` and `| cons x l ih => ...`), and `rw [h, ← h']`, which closes "
+    "the goal when both sides have become equal. Equations of Nat and List have their usual names, such as "
+    "Nat.add_comm. Write `· ` before the proof of each of several goals.\n"
     "Answer with one ```lean block that holds what comes after `:=` and nothing else."
 )
 
@@ -47,16 +49,20 @@ class FoundationsEnv:
     """Theorems such as ``(α : Type) (P Q : α → Prop) : (∀ x, P x → Q x) → (∃ x, P x) → ∃ x, Q x``, for ``lean``.
 
     Each theorem is built together with its proof, so it holds by construction, and every hypothesis is one that this
-    proof uses. The families take turns within a level:
+    proof uses. The families of a level take turns:
 
-    * ``quantifiers``: predicates, relations and functions over one type; ∀, ∃ and the connectives, negated and nested.
-    * ``equations``: rewriting with assumed equations (random ones, and laws such as associativity), forwards and
-      backwards, in goals and in hypotheses, under predicates, with witnesses, from injectivity.
+    * ``quantifiers``, levels 1 to 10: predicates, relations and functions over one type; ∀, ∃ and the connectives,
+      negated and nested; some need excluded middle.
+    * ``equations``, levels 1 to 7: rewriting with assumed equations (random ones, and laws such as associativity),
+      forwards and backwards, in goals and in hypotheses, under predicates, with witnesses, from injectivity.
+    * ``identities``, levels 2 to 4: + and * on ``Nat``; append, reverse, map and length on lists.
+    * ``induction``, levels 4 to 9: sequences given by their value at 0 and n + 1, or at [] and x :: l; closed forms.
 
     A task's level is the number of steps of that proof: tactics, each rule of a ``rw`` counting for itself. 1 is up to
     2 steps, 2 is 3, 3 is 4 and 5, 4 is 6 and 7, 5 is 8 and 9, 6 is 10 and 11, 7 is 12 to 14, 8 is 15 to 17, 9 is 18 to
-    21, 10 is 22 to 26. A shorter proof may exist. Goals nest up to one connective or quantifier at level 1, two from
-    level 2, three from level 4 and four from level 7. Statements have at most 360 characters and these proofs 900.
+    21, 10 is 22 to 26. A shorter proof may exist. In ``quantifiers``, goals nest up to one connective or quantifier at
+    level 1, two at level 2 and 3, three from level 4 and four from level 7; a conjunction of up to four such goals
+    makes the longer proofs. Statements have at most 360 characters and these proofs 900.
 
     A task's identity and split are those of its statement in canonical form: two statements that differ in names or
     in the order of hypotheses only are one task.

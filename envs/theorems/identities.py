@@ -10,8 +10,8 @@ import random
 import re
 
 from proofgrad.envs.theorems.library import LIST_RULES, NAT_RULES, plus, times
-from proofgrad.envs.theorems.naming import Names
-from proofgrad.envs.theorems.rewriting import Proof, Rule
+from proofgrad.envs.theorems.naming import Kind, Names
+from proofgrad.envs.theorems.rewriting import Proof, rule_of
 from proofgrad.envs.theorems.terms import Expr, Hypothesis, Theorem, app, free_names, var
 from proofgrad.envs.theorems.walks import rw_lines, walk
 
@@ -30,7 +30,7 @@ class _Builder:
         self._rng, self._names = rng, Names(rng)
         self._on_lists = rng.random() < 0.4
         self._type = self._names.fresh("type")
-        kind = "list" if self._on_lists else "number"
+        kind: Kind = "list" if self._on_lists else "number"
         self._leaves = [var(self._names.fresh(kind)) for _ in range(rng.choice((2, 3, 3, 4)))]
         self._map = self._names.fresh("function")
 
@@ -46,7 +46,7 @@ class _Builder:
             made = self._assumption()
             if made is not None:
                 hypotheses.append(made)
-                rules.append(Rule(made.name, (), *made.proposition.args))
+                rules.append(rule_of(made.name, made.proposition))
         way = walk(rng, rules, start, length, _LARGEST, patience=1 if length > 5 else 2)
         if way is None:
             return None

@@ -14,7 +14,18 @@ from collections.abc import Callable, Sequence
 from proofgrad.envs.theorems.library import NAT_RULES, ONE, ZERO, plus, times
 from proofgrad.envs.theorems.naming import Names
 from proofgrad.envs.theorems.rewriting import Proof, Rule, indented, match, replaced, rule_of
-from proofgrad.envs.theorems.terms import Expr, Hypothesis, Theorem, app, bind, free_names, show, substitute, subexpressions, var
+from proofgrad.envs.theorems.terms import (
+    Expr,
+    Hypothesis,
+    Theorem,
+    app,
+    bind,
+    free_names,
+    show,
+    subexpressions,
+    substitute,
+    var,
+)
 from proofgrad.envs.theorems.walks import Step, moves_of, rw_lines, size
 
 __all__ = ["inductive"]
@@ -82,9 +93,7 @@ class _Induction:
                 return None
             cases.append(indented(made[0]))
         index = self._index.op
-        tags = (
-            ("nil", f"cons {self._head.op} {index} ih") if self._head is not None else ("zero", f"succ {index} ih")
-        )
+        tags = ("nil", f"cons {self._head.op} {index} ih") if self._head is not None else ("zero", f"succ {index} ih")
         lines = [f"induction {index} with"]
         for tag, case in zip(tags, cases, strict=True):
             lines += [f"| {tag} =>", *case]
@@ -243,10 +252,9 @@ class _Folds(_Induction):
         at = 0 if len(outer.args) == 1 or fold in free_names(outer.args[0]) else 1
         inner, op = outer.args[at], self._operation
         if len(inner.args) == 1:
-            beside = [y] if len(outer.args) == 2 else []
-            args = [app(inner.op, x)] if not beside else [app(inner.op, x), y] if at == 0 else [y, app(inner.op, x)]
-            plain = [x] if not beside else [x, y] if at == 0 else [y, x]
-            left, right = app(outer.op, *args), app(rng.choice(self._maps), app(outer.op, *plain))
+            order = [x] if len(outer.args) == 1 else [x, y] if at == 0 else [y, x]
+            args = [app(inner.op, x) if variable == x else variable for variable in order]
+            left, right = app(outer.op, *args), app(rng.choice(self._maps), app(outer.op, *order))
         elif len(inner.args) != 2:
             return None
         elif len(outer.args) == 1:
@@ -271,8 +279,8 @@ def _alike(place: Expr, seen: Expr, fold: str | None) -> bool:
     """Whether a place is φ of something that holds the sequence, but not of the sequence itself."""
     if place.op != seen.op or len(place.args) != len(seen.args) or place == seen or fold not in free_names(place):
         return False
-    at = next(i for i, arg in enumerate(seen.args) if fold in free_names(arg))
-    return fold in free_names(place.args[at]) and all(a == b for i, (a, b) in enumerate(zip(place.args, seen.args, strict=True)) if i != at)
+    pairs = list(zip(place.args, seen.args, strict=True))
+    return all(place_arg == arg or {fold} <= free_names(place_arg) & free_names(arg) for place_arg, arg in pairs)
 
 
 def _same(law: Rule, left: Expr) -> bool:
@@ -309,18 +317,20 @@ class _Closed(_Induction):
         more = [_rule("Nat.add_mul"), _ONE_MUL] if swapped else [_rule("Nat.mul_add"), _MUL_ONE]
         # How W = E(n + 1) comes out, by the shape of both.
         if c == ZERO:
-            last = [Rule(f"Nat.add_comm {show(d)} {show(product(n), 1024)}", (), plus(d, product(n)), plus(product(n), d))]
-            last = last if added else []
+            last = [self._commuted(d, product(n))] if added else []
         elif added:
-            last = [_rule("Nat.add_comm").applied({"_x": d, "_y": closed(n)}, f"Nat.add_comm {show(d)} {show(closed(n), 1024)}")]
-            last.append(_rule("Nat.add_assoc") if before else _rule("Nat.add_right_comm"))
+            last = [self._commuted(d, closed(n)), _rule("Nat.add_assoc" if before else "Nat.add_right_comm")]
         else:
-            last = [_rule("Nat.add_assoc") if before else _rule("Nat.add_right_comm")]
+            last = [_rule("Nat.add_assoc" if before else "Nat.add_right_comm")]
         ih = Rule("ih", (), here, closed(n))
         first = [Step(rule, {}, ZERO) for rule in zero]
         then = [Step(rule, {}, ZERO) for rule in (grow, ih, *more, *last)]
         names = [(sequence, "Nat → Nat"), *((v.op, "Nat") for v in (c, d) if not v.op.isdecimal())]
         return self._finish(here, closed(n), first, then, names)
+
+    def _commuted(self, a: Expr, b: Expr) -> Rule:
+        """a + b = b + a"""
+        return _rule("Nat.add_comm").applied({"_x": a, "_y": b}, f"Nat.add_comm {show(a, 1024)} {show(b, 1024)}")
 
 
 _X = var("_x")

@@ -45,7 +45,9 @@ class Model(NamedTuple):
 
     def only(self, bit: int) -> Model:
         """The one interpretation at a bit."""
-        predicates = {n: {key: mask >> bit & 1 for key, mask in extent.items()} for n, extent in self.predicates.items()}
+        predicates = {
+            n: {key: mask >> bit & 1 for key, mask in extent.items()} for n, extent in self.predicates.items()
+        }
         return Model(self.size, self.functions, predicates, 1)
 
 

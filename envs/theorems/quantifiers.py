@@ -11,9 +11,8 @@ import random
 import re
 from collections.abc import Sequence
 from functools import reduce
-from typing import NamedTuple
 
-from proofgrad.envs.theorems.naming import Names
+from proofgrad.envs.theorems.predicates import Fact, Scope, Vocabulary, parts
 from proofgrad.envs.theorems.rewriting import Proof, indented, match, steps_in
 from proofgrad.envs.theorems.terms import (
     BINDERS,
@@ -36,35 +35,6 @@ __all__ = ["quantified"]
 _MOST_HYPOTHESES, _MOST_GOALS, _ATTEMPTS = 8, 4, 4
 
 
-class _Fact(NamedTuple):
-    name: str
-    proposition: Expr
-
-
-class _Scope(NamedTuple):
-    """What a place in a proof can speak of: elements, facts, and which facts nothing has used yet.
-
-    `goals` are those that the place serves; none of them may become a goal again.
-    """
-
-    terms: tuple[Expr, ...] = ()
-    facts: tuple[_Fact, ...] = ()
-    unused: frozenset[str] = frozenset()
-    goals: frozenset[Expr] = frozenset()
-
-    def with_term(self, name: str) -> _Scope:
-        return self._replace(terms=(*self.terms, var(name)))
-
-    def with_fact(self, name: str, proposition: Expr) -> _Scope:
-        return self._replace(facts=(*self.facts, _Fact(name, proposition)), unused=self.unused | {name})
-
-    def having_used(self, facts: Sequence[_Fact]) -> _Scope:
-        return self._replace(unused=self.unused - {fact.name for fact in facts})
-
-    def without(self, fact: _Fact) -> _Scope:
-        return self.having_used([fact])._replace(facts=tuple(f for f in self.facts if f != fact))
-
-
 def quantified(rng: random.Random, steps: range, depth: int) -> Proof | None:
     """A theorem whose proof takes so many steps and whose goal nests about `depth` connectives; None if it failed.
 
@@ -74,20 +44,13 @@ def quantified(rng: random.Random, steps: range, depth: int) -> Proof | None:
     return _Builder(rng).build(steps, depth)
 
 
-class _Builder:
+class _Builder(Vocabulary):
     def __init__(self, rng: random.Random) -> None:
-        self._rng = rng
-        self._names = Names(rng)
-        self._type = self._names.fresh("type")
-        self._arities = {self._names.fresh("predicate"): rng.choice((1, 1, 2)) for _ in range(rng.choice((2, 3, 3, 4)))}
-        self._functions = [self._names.fresh("function")] if rng.random() < 0.25 else []
-        self._constants: list[str] = []
+        super().__init__(rng)
         self._hypotheses: list[Hypothesis] = []
-        if rng.random() < 0.5:
-            self._constant()
 
     def build(self, steps: range, depth: int) -> Proof | None:
-        scope = _Scope(tuple(var(name) for name in self._constants))
+        scope = Scope(tuple(var(name) for name in self._constants))
         goals: list[Expr] = []
         lines: list[str] = []
         while (missing := steps[-1] - steps_in(lines) - (1 if goals else 0)) > steps[-1] - steps[0]:
@@ -100,16 +63,11 @@ class _Builder:
         goal = reduce(lambda left, right: app("∧", left, right), goals)
         propositions = [hypothesis.proposition for hypothesis in self._hypotheses]
         used = set().union(*(free_names(p) for p in (goal, *propositions)))
-        kinds = {name: " → ".join([self._type] * arity + ["Prop"]) for name, arity in self._arities.items()}
-        variables = [(self._type, "Type"), *((name, kind) for name, kind in sorted(kinds.items()) if name in used)]
-        variables.sort(key=lambda v: (v[1] != "Type", v[1]))
-        variables += [(name, f"{self._type} → {self._type}") for name in self._functions if name in used]
-        # A constant may serve as a witness in the proof without standing in the statement.
+        # A proof may speak of what does not stand in the statement, such as a constant that serves as a witness.
         used.update(re.findall(r"\w+", " ".join(lines)))
-        variables += [(name, self._type) for name in sorted(self._constants) if name in used]
-        return Proof(Theorem(tuple(variables), tuple(self._hypotheses), goal), tuple(lines), "quantifiers")
+        return Proof(Theorem(self._variables(used), tuple(self._hypotheses), goal), tuple(lines), "quantifiers")
 
-    def _part(self, most: int, depth: int, scope: _Scope, others: Sequence[Expr]) -> tuple[Expr, list[str]] | None:
+    def _part(self, most: int, depth: int, scope: Scope, others: Sequence[Expr]) -> tuple[Expr, list[str]] | None:
         """A goal that is none of the others, and a proof of it that takes at most so many steps."""
         before = list(self._hypotheses), list(self._constants), self._names.copy()
         for _ in range(_ATTEMPTS):
@@ -129,55 +87,9 @@ class _Builder:
             self._hypotheses, self._constants, self._names = list(before[0]), list(before[1]), before[2].copy()
         return None
 
-    # What to speak of
-
-    def _constant(self) -> Expr:
-        name = self._names.fresh("element")
-        self._constants.append(name)
-        return var(name)
-
-    def _term(self, terms: Sequence[Expr]) -> Expr:
-        term = self._rng.choice(terms) if terms else self._constant()
-        if self._functions and self._rng.random() < 0.2:
-            return app(self._functions[0], term)
-        return term
-
-    def _atom(self, terms: Sequence[Expr], needed: Sequence[Expr]) -> Expr | None:
-        """An atomic formula that speaks of all `needed` terms; None if there are too many."""
-        fitting = [name for name, arity in self._arities.items() if arity >= len(needed)]
-        if not fitting:
-            return None
-        head = self._rng.choice(fitting)
-        args = [*needed, *(self._term(terms) for _ in range(self._arities[head] - len(needed)))]
-        if self._functions and needed and self._rng.random() < 0.12:
-            args[0] = app(self._functions[0], args[0])
-        self._rng.shuffle(args)
-        return app(head, *args)
-
-    def _formula(self, depth: int, terms: tuple[Expr, ...], needed: tuple[Expr, ...]) -> Expr | None:
-        """A formula of about `depth` connectives that speaks of all `needed` terms."""
-        rng = self._rng
-        if depth <= 0:
-            return self._atom(terms or needed, needed)
-        op = rng.choice("∀∀∀∃∃→→∧∨¬↔" if len(needed) < 2 else "→→∧∨¬↔")
-        if op in BINDERS:
-            bound = var(self._names.bound())
-            body = self._formula(depth - 1, (*terms, bound), (*needed, bound))
-            return None if body is None else bind(op, bound.op, self._type, body)
-        if op == "¬":
-            inner = self._formula(depth - 1, terms, needed)
-            return None if inner is None or inner.op == "¬" else app("¬", inner)
-        left_depth = rng.randrange(depth) if op != "→" else min(depth - 1, rng.choice((0, 0, 1)))
-        split = rng.random() < 0.4
-        left = self._formula(left_depth, terms, needed[:1] if split else needed)
-        right = self._formula(depth - 1 - left_depth, terms, needed[1:] if split else needed)
-        if left is None or right is None or left == right:
-            return None
-        return app(op, left, right)
-
     # The proof
 
-    def _prove(self, goal: Expr, scope: _Scope, fuel: int) -> list[str]:
+    def _prove(self, goal: Expr, scope: Scope, fuel: int) -> list[str]:
         """Tactic lines that close the goal, inventing hypotheses as needed."""
         op, args = goal.op, goal.args
         if fuel > 1 and (opened := self._open(goal, scope, fuel)) is not None:
@@ -198,7 +110,7 @@ class _Builder:
             return self._exhibit(goal, scope, fuel)
         return self._by_rule(goal, scope, fuel)
 
-    def _introduce(self, goal: Expr, scope: _Scope, fuel: int) -> list[str]:
+    def _introduce(self, goal: Expr, scope: Scope, fuel: int) -> list[str]:
         """`intro` for a run of ∀, → and ¬ before the goal."""
         names = []
         while goal.op in ("∀", "→", "¬"):
@@ -212,7 +124,7 @@ class _Builder:
                 goal = FALSE if goal.op == "¬" else goal.args[1]
         return [f"intro {' '.join(names)}", *self._prove(goal, scope, fuel - 1)]
 
-    def _exhibit(self, goal: Expr, scope: _Scope, fuel: int) -> list[str]:
+    def _exhibit(self, goal: Expr, scope: Scope, fuel: int) -> list[str]:
         if fuel > 4 and self._rng.random() < 0.3:
             return self._by_duality(goal)
         bound, body = goal.args
@@ -243,7 +155,7 @@ class _Builder:
             lines += [f"intro {name} {fact}"]
         return [*lines, f"exact {against} ⟨{name}, {fact}⟩"]
 
-    def _open(self, goal: Expr, scope: _Scope, fuel: int) -> list[str] | None:
+    def _open(self, goal: Expr, scope: Scope, fuel: int) -> list[str] | None:
         """Take a fact apart, or get a new one; None if that is not wanted here."""
         rng = self._rng
         for fact in reversed(scope.facts):
@@ -268,7 +180,7 @@ class _Builder:
                 return self._take_apart(f"Classical.em {_argument(atom)}", either, goal, scope, fuel - 1)
         return self._forward(goal, scope, fuel)
 
-    def _forward(self, goal: Expr, scope: _Scope, fuel: int) -> list[str] | None:
+    def _forward(self, goal: Expr, scope: Scope, fuel: int) -> list[str] | None:
         """A new fact from facts at hand, by an invented hypothesis, and on with the goal."""
         rng = self._rng
         if rng.random() < 0.5 and (again := self._forward_again(goal, scope, fuel)) is not None:
@@ -290,18 +202,18 @@ class _Builder:
             if any(part is None for part in parts) or (depth and parts[0] == parts[1]):
                 return None
             new = parts[0] if shape == "a" else app(shape, *(part for part in parts if part is not None))
-        if new is None or new == goal or new in [fact.proposition for fact in scope.facts]:
+        if new is None or new == goal or new in scope.known:
             return None
         if not facts and shape == "a":
             return None
         cited = self._cite([fact.proposition for fact in facts], new, [fact.name for fact in facts])
         return self._with_new(cited, new, goal, scope.having_used(facts), fuel - 1)
 
-    def _forward_again(self, goal: Expr, scope: _Scope, fuel: int) -> list[str] | None:
+    def _forward_again(self, goal: Expr, scope: Scope, fuel: int) -> list[str] | None:
         """A new fact by a hypothesis that is there already; None if none fits."""
         known = {fact.proposition: fact for fact in scope.facts}
         for hypothesis in self._shuffled():
-            variables, premises, conclusion = _parts(hypothesis.proposition)
+            variables, premises, conclusion = parts(hypothesis.proposition)
             if not premises or conclusion.op in ("False", "∀", "¬", "→", "↔"):
                 continue
             for fact in scope.facts:
@@ -310,7 +222,7 @@ class _Builder:
                     continue
                 proofs = [known.get(substitute(premise, values)) for premise in premises]
                 new = substitute(conclusion, values)
-                if None in proofs or new in known or new == goal:
+                if None in proofs or new in scope.known or new == goal:
                     continue
                 used = [proof for proof in proofs if proof is not None]
                 terms = [_argument(values[variable]) for variable in variables]
@@ -318,14 +230,14 @@ class _Builder:
                 return self._with_new(cited, new, goal, scope.having_used(used), fuel - 1)
         return None
 
-    def _with_new(self, cited: str, new: Expr, goal: Expr, scope: _Scope, fuel: int) -> list[str]:
+    def _with_new(self, cited: str, new: Expr, goal: Expr, scope: Scope, fuel: int) -> list[str]:
         """On with the goal, having a proof of something new."""
         if new.op in ("∃", "∧", "∨"):
-            return self._take_apart(cited, new, goal, scope, fuel)
+            return self._take_apart(cited, new, goal, scope._replace(known=scope.known | {new}), fuel)
         name = self._names.hypothesis()
         return [f"have {name} := {cited}", *self._prove(goal, scope.with_fact(name, new), fuel)]
 
-    def _take_apart(self, proof: str, fact: Expr, goal: Expr, scope: _Scope, fuel: int) -> list[str]:
+    def _take_apart(self, proof: str, fact: Expr, goal: Expr, scope: Scope, fuel: int) -> list[str]:
         """`obtain` or `cases` on a proof of ∃, ∧ or ∨, and on with the goal."""
         if fact.op == "∨":
             lines = [f"cases {proof} with"]
@@ -345,7 +257,7 @@ class _Builder:
         rest = self._prove(goal, scope.with_fact(right, second), fuel)
         return [f"obtain ⟨{left}, {right}⟩ := {proof}", *rest]
 
-    def _by_rule(self, goal: Expr, scope: _Scope, fuel: int) -> list[str]:
+    def _by_rule(self, goal: Expr, scope: Scope, fuel: int) -> list[str]:
         """The goal by a fact, by a hypothesis about facts, or by one whose premises are goals in turn."""
         rng = self._rng
         for fact in scope.facts:
@@ -370,7 +282,7 @@ class _Builder:
             return said
         return [f"exact {self._cite([fact.proposition for fact in facts], goal, [fact.name for fact in facts])}"]
 
-    def _nowhere(self, fact: _Fact, scope: _Scope) -> list[str] | None:
+    def _nowhere(self, fact: Fact, scope: Scope) -> list[str] | None:
         """False from a fact about a local element and the hypothesis that there is no such element."""
         own = [term for term in scope.terms if term.op in free_names(fact.proposition)]
         if not own:
@@ -380,7 +292,7 @@ class _Builder:
         nowhere = app("¬", bind("∃", bound, self._type, substitute(fact.proposition, {term.op: var(bound)})))
         return [f"exact {self._cite([], nowhere, [])} ⟨{show(term)}, {fact.name}⟩"]
 
-    def _backward(self, goal: Expr, scope: _Scope, fuel: int) -> list[str]:
+    def _backward(self, goal: Expr, scope: Scope, fuel: int) -> list[str]:
         rng = self._rng
         if goal != FALSE:
             scope = scope._replace(goals=scope.goals | {goal})
@@ -404,10 +316,10 @@ class _Builder:
         name, explicit = self._invent(premises, goal)
         return self._applied(" ".join([name, *explicit]), premises, scope, fuel)
 
-    def _backward_again(self, goal: Expr, scope: _Scope, fuel: int) -> list[str] | None:
+    def _backward_again(self, goal: Expr, scope: Scope, fuel: int) -> list[str] | None:
         """The goal by a hypothesis that is there already, its premises as new goals; None if none fits."""
         for hypothesis in self._shuffled():
-            variables, premises, conclusion = _parts(hypothesis.proposition)
+            variables, premises, conclusion = parts(hypothesis.proposition)
             if not 1 <= len(premises) <= 2 or conclusion.op in BINDERS or fuel <= len(premises):
                 continue
             values = match(conclusion, goal, variables)
@@ -422,7 +334,7 @@ class _Builder:
             return self._applied(" ".join([hypothesis.name, *terms]), needed, scope, fuel)
         return None
 
-    def _applied(self, cited: str, premises: Sequence[Expr], scope: _Scope, fuel: int) -> list[str]:
+    def _applied(self, cited: str, premises: Sequence[Expr], scope: Scope, fuel: int) -> list[str]:
         """`apply`, and the proofs of the premises."""
         shares = self._split(fuel - 1) if len(premises) == 2 else (fuel - 1,)
         lines = [f"apply {cited}"]
@@ -434,11 +346,7 @@ class _Builder:
     def _shuffled(self) -> list[Hypothesis]:
         return self._rng.sample(self._hypotheses, len(self._hypotheses))
 
-    def _some_atom(self, terms: Sequence[Expr]) -> Expr:
-        name = next(iter(self._arities))
-        return app(name, *(self._term(terms) for _ in range(self._arities[name])))
-
-    def _choose(self, scope: _Scope) -> list[_Fact]:
+    def _choose(self, scope: Scope) -> list[Fact]:
         """One or two facts to use, those first that nothing has used."""
         fresh = [fact for fact in scope.facts if fact.name in scope.unused]
         pool = fresh or list(scope.facts)
@@ -486,18 +394,3 @@ class _Builder:
 
 def _argument(term: Expr) -> str:
     return show(term, 1024)
-
-
-def _parts(proposition: Expr) -> tuple[list[str], list[Expr], Expr]:
-    """Variables, premises and conclusion of ∀ x y, A → B → C; ¬A counts as A → False."""
-    variables, premises = [], []
-    while proposition.op in ("∀", "→", "¬"):
-        if proposition.op == "∀":
-            if premises:
-                break
-            variables.append(proposition.args[0].op)
-            proposition = proposition.args[1]
-        else:
-            premises.append(proposition.args[0])
-            proposition = FALSE if proposition.op == "¬" else proposition.args[1]
-    return variables, premises, proposition

@@ -72,7 +72,8 @@ def rule_of(name: str, proposition: Expr) -> Rule:
     while proposition.op == "∀":
         variables.append(proposition.args[0].op)
         proposition = proposition.args[1]
-    return Rule(name, tuple(variables), *proposition.args)
+    left, right = proposition.args
+    return Rule(name, tuple(variables), left, right)
 
 
 def match(pattern: Expr, expr: Expr, variables: Sequence[str]) -> dict[str, Expr] | None:

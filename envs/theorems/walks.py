@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from proofgrad.envs.theorems.rewriting import Rule, instances, match, replaced, rewrite
@@ -56,7 +57,7 @@ def walk(
         term = step.result
     steps: list[Step] = []
     terms = _way(rng, start, seen, length)
-    for before, after in zip(terms, terms[1:], strict=False):
+    for before, after in pairwise(terms):
         known = seen.get(before) or [step for rule in both for step in moves_of(rule, before, largest)]
         fitting = [step for step in known if step.result == after]
         if not fitting:

@@ -1,4 +1,4 @@
-"""The environment of foundations keeps the contract, judged by real Lean; what it calls true holds, what false does not."""
+"""The environment of foundations keeps the contract, judged by real Lean; what it calls false is."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import functools
 import random
 import re
 from collections.abc import Mapping
-from itertools import islice, permutations, product
+from itertools import islice, pairwise, permutations, product
 from typing import Any
 
 import pytest
@@ -43,7 +43,7 @@ from proofgrad.envs.theorems.terms import (
     statement,
     var,
 )
-from proofgrad.verifiers.base import Verifier
+from proofgrad.verifiers.base import Outcome, Verifier
 from proofgrad.verifiers.lean.checker import LeanVerifier
 
 LEVELS = range(1, HIGHEST_LEVEL + 1)
@@ -60,7 +60,8 @@ def some(level: int, count: int = 12) -> list[Proved]:
 
 
 class TestFoundations(EnvContract):
-    judged = 100
+    sample_size = 30
+    judged = 60
 
     def make_env(self, **options: Any) -> Env:
         return FoundationsEnv(**options)
@@ -120,11 +121,11 @@ def test_no_theorem_has_a_counterexample() -> None:
 
 
 def test_false_variants_are_refused_with_a_proof_of_what_they_miss() -> None:
-    variants = list(FoundationsEnv().false_variants(80, 3))
-    assert len({variant.task.id for variant in variants}) == 80
+    variants = list(FoundationsEnv().false_variants(60, 3))
+    assert len({variant.task.id for variant in variants}) == 60
     assert {variant.task.difficulty for variant in variants} == set(map(float, LEVELS))
     for variant, verdict in zip(variants, judge(lean(), [(v.task, v.candidate) for v in variants]), strict=True):
-        assert verdict.is_fail, f"{variant}\n{verdict}"
+        assert verdict.outcome is Outcome.FAIL, f"{variant}\n{verdict}"
         assert variant.counterexample
 
 
@@ -181,8 +182,13 @@ def test_a_model_that_refutes_makes_the_hypotheses_true_and_the_goal_false() -> 
 def double() -> Theorem:
     f, n = "f", var("_1")
     step = app("=", app(f, app("+", n, var("1"))), app("+", app(f, n), var("2")))
-    hypotheses = (Hypothesis("h1", app("=", app(f, var("0")), var("0"))), Hypothesis("h2", bind("∀", "_1", "Nat", step)))
-    return Theorem((("f", "Nat → Nat"), ("n", "Nat")), hypotheses, app("=", app(f, var("n")), app("*", var("2"), var("n"))))
+    hypotheses = (
+        Hypothesis("h1", app("=", app(f, var("0")), var("0"))),
+        Hypothesis("h2", bind("∀", "_1", "Nat", step)),
+    )
+    return Theorem(
+        (("f", "Nat → Nat"), ("n", "Nat")), hypotheses, app("=", app(f, var("n")), app("*", var("2"), var("n")))
+    )
 
 
 def test_numbers_refute_what_is_false_of_a_recurrence_and_only_that() -> None:
@@ -204,7 +210,7 @@ def renamed(theorem: Theorem, rng: random.Random) -> Theorem:
     def change(expr: Expr) -> Expr:
         op = expr.op
         if op.startswith("_"):
-            op = bound.setdefault(op, f"_{rng.randrange(10**9)}")
+            op = bound.setdefault(op, f"_bound{len(bound)}")
         type_ = re.sub(r"\w+", lambda m: new.get(m[0], m[0]), expr.type)
         return Expr(new.get(op, op), tuple(change(arg) for arg in expr.args), type_)
 
@@ -233,7 +239,7 @@ def test_hypotheses_that_look_alike_do_not_blur_the_canonical_form() -> None:
         variables = (("α", "Type"), ("R", "α → α → Prop"), *((name, "α") for name in names))
         return canonical(Theorem(variables, tuple(hypotheses), app("False")))
 
-    path = list(zip(names, names[1:], strict=False))
+    path = list(pairwise(names))
     rng = random.Random(0)
     forms = {theorem(list(order)) for order in rng.sample(list(permutations(path)), 12)}
     moved = dict(zip(names, "cadbe", strict=True))
@@ -254,7 +260,9 @@ def test_different_theorems_have_different_canonical_forms() -> None:
         return canonical(Theorem(tuple(v for v in variables if v[0] in kept | {"α"}), hypotheses, body[0]))
 
     both = [("∀", "∃"), ("∃", "∀"), ("∀", "∀"), ("∃", "∃")]
-    forms = [about(bind(p, "_1", "α", bind(q, "_2", "α", app("R", s, t)))) for p, q in both for s, t in ((x, y), (y, x))]
+    forms = [
+        about(bind(p, "_1", "α", bind(q, "_2", "α", app("R", s, t)))) for p, q in both for s, t in ((x, y), (y, x))
+    ]
     assert len(set(forms)) == 8
     a, b = var("a"), var("b")
     assert about(app("P", a), app("R", a, b)) != about(app("P", a), app("R", b, a))
@@ -277,14 +285,14 @@ def test_expressions_are_printed_as_lean_reads_them() -> None:
         return names.get(expr.op, expr.op)
 
     items = []
-    for level in LEVELS:
+    for level in (2, 5, 8, 10):
         for proved in some(level):
             if proved.family in ("quantifiers", "equations"):
                 binders = statement(proved.theorem._replace(hypotheses=(), goal=var("X"))).removesuffix(" : X")
                 for goal in (proved.theorem.goal, *(h.proposition for h in proved.theorem.hypotheses)):
                     text = f"{binders} : {show(goal, 30)} ↔ {full(goal, {})}"
                     items.append(({"statement": text}, "⟨fun h => h, fun h => h⟩"))
-    assert len(items) > 200
+    assert len(items) > 80
     for (problem, _), verdict in zip(items, lean().verify_batch(items), strict=True):
         assert verdict.is_pass, f"{problem}\n{verdict}"
 

@@ -83,12 +83,12 @@ def test_a_wrong_program_fails_without_the_hidden_test_being_shown(files):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("theorem a : True := trivial\ntheorem b : True := trivial", "swap.lean: "),
+        ("theorem a : True := trivial\naxiom b : False", "swap.lean: "),
         ("def x := 1", "swap.lean: "),
         ("", "swap.lean: "),
     ],
 )
-def test_a_file_that_is_not_one_theorem_is_explained(files, content, message):
+def test_a_file_that_is_not_theorems_alone_is_explained(files, content, message):
     (files / "swap.lean").write_text(content, encoding="utf-8")
     assert message in one_line(proofgrad("verify", "lean", files / "swap.lean"))
 
@@ -105,6 +105,21 @@ def test_a_file_that_is_not_one_theorem_is_explained(files, content, message):
 def test_a_malformed_task_is_explained(files, task, message):
     (files / "task.json").write_text(task, encoding="utf-8")
     assert message in one_line(proofgrad("verify", "program", files / "task.json", files / "good.py"))
+
+
+def test_lemmas_may_stand_before_the_theorem(files):
+    text = "lemma a (p : Prop) : p → p := id\n\ntheorem b : True → True := a True\n"
+    (files / "swap.lean").write_text(text, encoding="utf-8")
+    done = proofgrad("verify", "lean", files / "swap.lean", "--require-isolation")
+    assert done.returncode == 0
+    assert done.stdout.startswith("theorem : True → True\nPASS")
+
+
+def test_a_lean_that_is_not_there_is_named(files):
+    (files / "swap.lean").write_text("theorem b : True := trivial", encoding="utf-8")
+    assert "choose one of project" in one_line(proofgrad("verify", "lean", files / "swap.lean", "--toolchain", "mine"))
+    done = proofgrad("verify", "lean", files / "swap.lean", "--toolchain", "project", PROOFGRAD_LEAN_PROJECT="")
+    assert "PROOFGRAD_LEAN_PROJECT" in one_line(done)
 
 
 def test_a_missing_file_is_named(tmp_path):
@@ -180,5 +195,5 @@ def test_a_missing_extra_is_named_with_its_command(files, hidden, args, command)
 def test_doctor_finds_lean_and_the_sandbox():
     done = proofgrad("doctor")
     assert "trivial proof accepted" in done.stdout
-    assert "sandbox: network" in done.stdout
-    assert "propositional, synthesis" in done.stdout
+    assert "program sandbox" in done.stdout
+    assert "propositional, synthesis" in " ".join(done.stdout.split())

@@ -141,10 +141,10 @@ class LeanCommand:
         self.version = _version(said)
         self.identity = said.splitlines()[0]
         prefix = Path(ask([str(lean), "--print-prefix"], environment=self._environment))
-        self.readable = [prefix, lean.parent, *self._path, *readable]
-        self.confinement = Bubblewrap(self.readable, [str(lean), "--version"], bwrap)
         beside = lean.parent / "leanchecker"
         self._checker = beside if os.access(beside, os.X_OK) else checker
+        seen = [prefix, lean.parent, *self._path, *([self._checker.parent] if self._checker else []), *readable]
+        self.confinement = Bubblewrap(seen, [str(lean), "--version"], bwrap)
         self._memory_mib, self._address_space = memory_mib, address_space_mib << 20
         self._start_seconds: dict[str, float] = {}
         # Newer releases stop at 100 errors, which would cut a text of wrong candidates short; older ones have no such

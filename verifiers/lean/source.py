@@ -11,7 +11,7 @@ from proofgrad.verifiers.errors import ProblemError
 from proofgrad.verifiers.lean.candidate import read_candidate
 from proofgrad.verifiers.lean.soundness import Finding, scan, tokenize
 
-__all__ = ["Statement", "fresh_name", "header_of", "parse_statement", "split_file", "statement_of"]
+__all__ = ["Statement", "fresh_name", "header_in", "header_of", "parse_statement", "split_file", "statement_of"]
 
 _HEADER_WORDS = ("import ", "open ", "set_option ", "universe ", "noncomputable section", "--")
 _OPEN, _CLOSE = frozenset("([{⟨⦃"), frozenset(")]}⟩⦄")
@@ -55,6 +55,17 @@ def header_of(problem: Mapping[str, object]) -> str | None:
         if line.strip() and not line.startswith(_HEADER_WORDS):
             raise ProblemError(f"line {number} of a Lean problem's 'header' is no import, open or set_option: {line!r}")
     return text.rstrip("\n") + "\n"
+
+
+def header_in(text: str) -> str:
+    """The imports, options and opened namespaces at the beginning of a Lean file, one a line."""
+    lines = []
+    for line in text.replace("\r\n", "\n").split("\n"):
+        if line.startswith(_HEADER_WORDS):
+            lines.append(line)
+        elif line.strip():
+            break
+    return "".join(f"{line}\n" for line in lines if not line.startswith("--"))
 
 
 def statement_of(problem: Mapping[str, object]) -> Statement:

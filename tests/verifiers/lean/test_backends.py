@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from doubles.install import HEADER, Installation
+from doubles.install import DECIDE_WITH_OPTIONS, HEADER, KERNEL_OFF, Installation
 from doubles.kimina_double import KiminaDouble
 
 from proofgrad.verifiers.lean.backend import Audit, Backend, Claim, Elaboration, Ending, Limits
@@ -49,6 +49,7 @@ class Subject:
 
     backend: Backend
     endless: str = LOOP
+    is_real: bool = False
 
     def read(self, text: str, limits: Limits = LIMITS) -> Elaboration:
         return self.backend.elaborate(text, header=self.backend.header, candidates=1, limits=limits)
@@ -77,9 +78,9 @@ def open_subject(name: str, installation: Installation, server: KiminaDouble) ->
         case "server":  # the double's clock is the test's: it is told what to run out of time on
             return Subject(ServerLean(server.url, header=HEADER, first_pause=0.01), HANG)
         case "real project":
-            return Subject(ProjectLean(os.environ["PROOFGRAD_LEAN_PROJECT"]))
+            return Subject(ProjectLean(os.environ["PROOFGRAD_LEAN_PROJECT"]), is_real=True)
         case _:
-            return Subject(ServerLean(os.environ["PROOFGRAD_KIMINA_URL"]))
+            return Subject(ServerLean(os.environ["PROOFGRAD_KIMINA_URL"]), is_real=True)
 
 
 @pytest.fixture(scope="module")
@@ -239,14 +240,12 @@ def test_an_honest_claim_stands(subject: Subject) -> None:
         (EM_GOAL, EM.replace("pg_a", "pg_b"), "cheat.missing"),
         (EM_GOAL, EM.replace("Classical.em p", "sorry"), "cheat.axiom"),
         ("False", "axiom pg_no : False\ntheorem pg_a : False := pg_no\n", "cheat.axiom"),
-        (
-            "False",
-            "set_option debug.skipKernelTC true in\ntheorem pg_a : False :=\n by decide +kernel\n",
-            "cheat.kernel",
-        ),
+        ("False", KERNEL_OFF, "cheat.kernel"),
     ],
 )
 def test_a_claim_that_cheats_falls(subject: Subject, goal: str, block: str, reason: str) -> None:
+    if block == KERNEL_OFF and not subject.is_real:
+        block = DECIDE_WITH_OPTIONS + block
     found = subject.audit(goal, block)
     if found.reason is None:  # which axioms are allowed is the caller's to say
         assert reason == "cheat.axiom"

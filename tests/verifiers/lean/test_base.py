@@ -1,5 +1,6 @@
 """The base library: every notation, tactic and lemma that proofs rely on, and what is said about proofs that fail."""
 
+import contextlib
 import re
 import struct
 import tempfile
@@ -22,9 +23,13 @@ NUMBERS = [
      "by\n  induction a with\n  | zero => rw [Nat.zero_add, Nat.add_zero]\n  | succ a ih => rw [Nat.succ_add, ih]; rfl"),
     ("(a b : Nat) : a + b = b + a",
      "by\n  induction a with\n  | zero => simp\n  | succ a ih => rw [← Nat.add_assoc, ← ih, Nat.add_right_comm]"),
-    ("(n : Nat) (h : 0 < n) : ∃ m, n = m + 1", "by\n  cases n with\n  | zero => contradiction\n  | succ m => exact ⟨m, rfl⟩"),
+    ("(n : Nat) (h : 0 < n) : ∃ m, n = m + 1",
+     "by\n  cases n with\n  | zero => contradiction\n  | succ m => exact ⟨m, rfl⟩"),
     ("(n : Nat) (h : 0 < n) : ∃ m, n = m + 1", "match n, h with\n  | m + 1, _ => ⟨m, rfl⟩"),
-    ("(n : Nat) : n = 0 ∨ ∃ m, n = m + 1", "by\n  match n with\n  | 0 => left; rfl\n  | m + 1 => right; exact ⟨m, rfl⟩"),
+    ("(n : Nat) : n = 0 ∨ ∃ m, n = m + 1",
+     "by\n  match n with\n  | 0 => left; rfl\n  | m + 1 => right; exact ⟨m, rfl⟩"),
+    ("(a b : Nat) : min a b ≤ max a b", "Nat.le_trans (Nat.min_le_left a b) (Nat.le_max_left a b)"),
+    (": max 3 5 = 5 ∧ min 3 5 = 3", "by decide"),
     ("(n : Nat) (h : n ≤ 2) : n = 0 ∨ n = 1 ∨ n = 2",
      "by\n  match n with\n  | 0 => simp\n  | 1 => simp\n  | 2 => simp\n  | n + 3 => contradiction"),
     ("(n m : Nat) (h : n + 1 = m + 1) : n = m", "by\n  injection h"),
@@ -87,7 +92,7 @@ TACTICS = [
      "by\n  unfold List.filter\n  split\n  · exact Nat.le_refl 1\n  · exact Nat.zero_le 1"),
     ("(n : Nat) (h : n = 3) : (if n = 3 then 1 else 2) = 1", "by rw [if_pos h]"),
     ("(n : Nat) (h : n ≠ 3) : (if n = 3 then 1 else 2) = 2", "by simp [h]"),
-    ("(l : List Nat) (a : Nat) : (a :: l).length = l.length + 1", "by\n  unfold List.length\n  rfl"),
+    ("(a : Nat) : [a].length = 1", "by\n  unfold List.length\n  rfl"),
     ("(l : List Nat) (a : Nat) : (a :: l).length = l.length + 1", "by rw [List.length]"),
     ("(a b : Nat) (h : a = b) : b = a", "by\n  generalize b = c at h ⊢\n  exact h.symm"),
     ("(p q : Prop) : p → q → p", "by\n  intros\n  rename_i h _\n  exact h"),
@@ -100,7 +105,8 @@ TACTICS = [
     ("(p q : Prop) (h : p ∧ q) : q ∧ p", "by\n  let ⟨hp, hq⟩ := h\n  exact ⟨hq, hp⟩"),
     ("(p : Prop) (h : False) : p", "by\n  exfalso\n  exact h"),
     ("(p : Prop) (h : False) : p", "by nomatch h"),
-    ("(p q : Prop) (h : p ∨ q) : q ∨ p", "by\n  cases h\n  case inl h => right; exact h\n  case inr h => left; exact h"),
+    ("(p q : Prop) (h : p ∨ q) : q ∨ p",
+     "by\n  cases h\n  case inl h => right; exact h\n  case inr h => left; exact h"),
     ("(p q : Prop) (h : p ∨ q) : q ∨ p", "by\n  rcases h with h | h\n  · exact .inr h\n  · exact .inl h"),
     ("(p q : Prop) (hp : p) : p ∨ q", "by\n  first\n  | right; assumption\n  | left; assumption"),
     ("(p q : Prop) (hp : p) : p ∨ q", "by\n  solve\n  | right; assumption\n  | left; assumption"),
@@ -188,7 +194,8 @@ LEMMAS = [
     ("(n m : Nat) (h : n ≤ m) : n = m ∨ n < m", "Nat.eq_or_lt_of_le h"),
     ("(n m : Nat) : n < m ∨ n = m ∨ m < n", "Nat.lt_trichotomy n m"),
     ("(a b c d : Nat) (h : a ≤ b) (g : c ≤ d) : a + c ≤ b + d", "Nat.add_le_add h g"),
-    ("(a b c : Nat) (h : a ≤ b) : a + c ≤ b + c ∧ c + a ≤ c + b", "⟨Nat.add_le_add_right h c, Nat.add_le_add_left h c⟩"),
+    ("(a b c : Nat) (h : a ≤ b) : a + c ≤ b + c ∧ c + a ≤ c + b",
+     "⟨Nat.add_le_add_right h c, Nat.add_le_add_left h c⟩"),
     ("(a b c : Nat) (h : a ≤ b) : c * a ≤ c * b", "Nat.mul_le_mul_left c h"),
     ("(a b : Nat) (h : ¬ a ≤ b) : b < a", "Nat.not_le.mp h"),
     ("(l m k : List Nat) : [] ++ l = l ∧ l ++ [] = l ∧ l ++ m ++ k = l ++ (m ++ k)",
@@ -258,14 +265,17 @@ WRONG = [
     ("(a b : Nat) (h : a ≤ b) : a < b", "h", ["mismatch", "a ≤ b", "a < b"]),
     ("(a b : Nat) (h : a ≤ b) : a < b", "by apply Nat.lt_of_le_of_ne h", ["unsolved goals", "⊢ ¬a = b"]),
     ("(a b c : Nat) (h : a ≤ b) (k : b < c) : a < c", "calc a ≤ b := h\n  _ < c := h", ["mismatch", "b < c"]),
-    ("(a b c : Nat) (h : a ≤ b) (k : b < c) : a < c", "by\n  calc b ≤ b := Nat.le_refl b\n    _ < c := k", ["'calc' step"]),
+    ("(a b c : Nat) (h : a ≤ b) (k : b < c) : a < c",
+     "by\n  calc b ≤ b := Nat.le_refl b\n    _ < c := k", ["'calc' step"]),
     (": 10 < 5", "by decide", ["10 < 5", "is false"]),
     (": 2 + 2 = 5", "by simp", ["⊢ False"]),
     (": ∃ x : Nat, x * x = 9", "by exists 2", ["⊢ 2 * 2 = 9"]),
     (": ∃ x : Nat, x ^ 2 - 1 = 9", "by skip", ["⊢ ∃ x, x ^ 2 - 1 = 9"]),
-    ("(l : List Nat) : l.reverse.length = l.length", "by\n  induction l with\n  | nil => rfl\n  | cons a l ih => rw [ih]",
+    ("(l : List Nat) : l.reverse.length = l.length",
+     "by\n  induction l with\n  | nil => rfl\n  | cons a l ih => rw [ih]",
      ["Did not find", "⊢ (a :: l).reverse.length = (a :: l).length"]),
-    ("(l m : List Nat) : (l ++ m).length = m.length + l.length", "by simp", ["⊢ l.length + m.length = m.length + l.length"]),
+    ("(l m : List Nat) : (l ++ m).length = m.length + l.length",
+     "by simp", ["⊢ l.length + m.length = m.length + l.length"]),
     ("(x : Nat) (l : List Nat) (h : x ∈ [1, 2] ++ l) : x = 1", "by skip", ["h : x ∈ [1, 2] ++ l"]),
     ("(p : Nat × Nat) : p = (1, 2)", "by skip", ["⊢ p = (1, 2)"]),
     ("(a b : Nat) : (if a ≥ b then 1 else 2) = 1", "by skip", ["⊢ (if a ≥ b then 1 else 2) = 1"]),
@@ -328,19 +338,20 @@ def test_no_tactic_takes_a_configuration(lean: LeanVerifier) -> None:
     assert [p for p, v in zip(CONFIGURED, verdicts, strict=True) if v.reason != "lean.parse_error"] == []
 
 
-@pytest.mark.parametrize("statement", ["(p : Prop) : (if p then 1 else 2) = 2", "(n : Nat) : n / 2 = n", "(n : Nat) : -n = 0"])
+@pytest.mark.parametrize(
+    "statement", ["(p : Prop) : (if p then 1 else 2) = 2", "(n : Nat) : n / 2 = n", "(n : Nat) : -n = 0"]
+)
 def test_what_lean_would_refuse_is_no_statement(lean: LeanVerifier, statement: str) -> None:
-    try:
+    with contextlib.suppress(ProblemError):  # refused even before Lean sees it
         assert lean.verify({"statement": statement}, "by simp").reason == "problem.statement"
-    except ProblemError:
-        pass
 
 
 def names_of(kind: str) -> Iterator[tuple[str, str]]:
     """(module, full name) of what the library declares with a line that starts like `kind`."""
     for source in BASE_SOURCES:
         spaces: list[str] = []
-        for line in (BASE / f"{source}.lean").read_text("utf-8").splitlines():
+        text = (BASE / f"{source}.lean").read_text("utf-8").replace("]\n  opaque", "] opaque")
+        for line in text.splitlines():
             if found := re.match(r"namespace (\S+)", line):
                 spaces.append(found[1])
             elif re.match(r"end \S", line):
@@ -357,10 +368,12 @@ def test_no_theorem_rests_on_more_than_the_three_axioms() -> None:
     text = "\n".join(["prelude", f"import {BASE_MODULE}", *(f"#print axioms {name}" for name in lemmas)])
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        folder.chmod(0o777)  # Lean may run as nobody
         (folder / "check.lean").write_text(text, "utf-8")
         run = Toolchain().run(["--json", "check.lean"], folder, cpu_seconds=60, wall_seconds=120)
     messages = parse(run.stdout)
-    assert messages is not None and run.status == 0, run.stdout[:500]
+    assert messages is not None
+    assert run.status == 0, run.stdout[:500]
     reports = dict(zip(lemmas, [axioms_in(m.text, n) for m, n in zip(messages, lemmas, strict=True)], strict=True))
     assert [name for name, axioms in reports.items() if axioms is None or not set(axioms) <= ALLOWED] == []
 

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from doubles.install import Installation
+from doubles.install import DECIDE_WITH_OPTIONS, KERNEL_OFF, NO_BWRAP, Installation
 
 from proofgrad.verifiers import ToolchainError
 from proofgrad.verifiers.lean.backend import Claim, Elaboration, Ending, Limits
@@ -22,7 +22,6 @@ from proofgrad.verifiers.lean.text_audit import Replayed
 
 LIMITS = Limits(cpu_seconds=5, heartbeats=20_000)
 HONEST = "theorem pg_a (p : Prop) : p → p :=\n fun h => h\n#print axioms pg_a\n"
-KERNEL_OFF = "set_option debug.skipKernelTC true in\ntheorem pg_a : False :=\n by decide +kernel\n"
 
 
 def script(path: Path, text: str) -> Path:
@@ -115,7 +114,7 @@ echo "$*" >> {log}
 case "$*" in *--version*) echo "Lean (version 4.9.0)";; *prefix*) echo {tmp_path};; *DmaxErrors*) exit 1;; esac
 """,
     )
-    read(InstalledLean(old))
+    read(InstalledLean(old, bwrap=NO_BWRAP))
     assert [("maxErrors" in line) for line in log.read_text().splitlines() if "--json" in line] == [False, False]
 
 
@@ -134,7 +133,7 @@ case "$*" in *--version*) echo "Lean (version 4.9.0)";; *prefix*) echo {tmp_path
 def test_a_compiled_claim_is_replayed(checked_installation: Installation) -> None:
     command = LeanCommand(checked_installation.lean, readable=checked_installation.readable)
     assert command.replay(HONEST, header="", limits=LIMITS) == (Replayed.ACCEPTED, "leanchecker")
-    outcome, said = command.replay(KERNEL_OFF, header="", limits=LIMITS)
+    outcome, said = command.replay(DECIDE_WITH_OPTIONS + KERNEL_OFF, header="", limits=LIMITS)
     assert outcome is Replayed.REFUSED
     assert "problem" in said
     outcome, said = command.replay("theorem pg_a : False := trivial\n", header="", limits=LIMITS)
@@ -154,7 +153,7 @@ def test_a_checker_that_takes_for_ever_is_stopped(
 ) -> None:
     first = tmp_path / "first"
     slow = script(tmp_path / "lean4checker", f"#!/bin/sh\n[ -e {first} ] || exec touch {first}\nsleep 600\n")
-    command = LeanCommand(installation.lean, readable=[*installation.readable, tmp_path], checker=slow)
+    command = LeanCommand(installation.lean, checker=slow, bwrap=NO_BWRAP)
     monkeypatch.setattr("proofgrad.verifiers.lean.lean_command.wall_seconds", lambda cpu: 3.0)
     assert command.replay(HONEST, header="", limits=LIMITS)[0] is Replayed.EXHAUSTED
 
@@ -247,6 +246,7 @@ case "$*" in *--version*) echo "Lean (version 4.9.0)";; *prefix*) echo {tmp_path
 """),
         header="",
         address_space_mib=4096,
+        bwrap=NO_BWRAP,
     )  # fmt: skip
     read(lean)
     space, cpu, size, core = json.loads(shown.read_text())

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proofgrad.verifiers import ProblemError
-from proofgrad.verifiers.lean.source import Statement, header_of, parse_statement, split_file, statement_of
+from proofgrad.verifiers.lean.source import Statement, header_in, header_of, parse_statement, split_file, statement_of
 
 
 def test_a_statement_is_split_at_its_outermost_colon() -> None:
@@ -85,3 +85,9 @@ def test_a_statement_with_a_header_may_use_what_the_whole_library_writes() -> No
         statement_of({"statement": problem["statement"]})
     with pytest.raises(ProblemError):
         statement_of({"statement": "(x : ℝ) : x = x\naxiom c : False", "header": "import Mathlib"})
+
+
+def test_a_files_header_ends_where_its_first_declaration_begins() -> None:
+    text = "-- about\nimport Mathlib\nopen Real\n\ntheorem x : True := trivial\nopen Nat\n"
+    assert header_in(text) == "import Mathlib\nopen Real\n"
+    assert header_in("theorem x : True := trivial") == ""

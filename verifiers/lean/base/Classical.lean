@@ -48,7 +48,8 @@ theorem em (p : Prop) : p ∨ ¬p :=
   have agree : p → choose hU = choose hV := fun hp =>
     have UV : U = V := funext fun _ => propext ⟨fun _ => Or.inr hp, fun _ => Or.inr hp⟩
     have same : (a : ∃ x, U x) → (b : ∃ x, V x) → choose a = choose b :=
-      Eq.ndrec (motive := fun (W : Prop → Prop) => (a : ∃ x, U x) → (b : ∃ x, W x) → choose a = choose b) (fun _ _ => rfl) UV
+      Eq.ndrec (motive := fun (W : Prop → Prop) => (a : ∃ x, U x) → (b : ∃ x, W x) → choose a = choose b)
+        (fun _ _ => rfl) UV
     same hU hV
   differ.elim (fun ne => Or.inr fun hp => ne (agree hp)) Or.inl
 

@@ -7,6 +7,7 @@ prelude
 import ProofgradLogic
 set_option autoImplicit false
 set_option linter.all false
+set_option Elab.async false
 set_option bootstrap.genMatcherCode false
 universe u v w a b c
 
@@ -51,7 +52,8 @@ abbrev DecidableEq (α : Sort u) := (a b : α) → Decidable (Eq a b)
 def decEq {α : Sort u} [inst : DecidableEq α] (a b : α) : Decidable (Eq a b) := inst a b
 @[implicit_reducible] def dite {α : Sort u} (c : Prop) [h : Decidable c] (t : c → α) (e : Not c → α) : α :=
   h.decide.casesOn e t h.reflects_decide
-@[implicit_reducible] def ite {α : Sort u} (c : Prop) [h : Decidable c] (t e : α) : α := dite c (fun _ => t) (fun _ => e)
+@[implicit_reducible] def ite {α : Sort u} (c : Prop) [h : Decidable c] (t e : α) : α :=
+  dite c (fun _ => t) (fun _ => e)
 
 theorem Bool.true_ne_false (h : Eq true false) : False :=
   Eq.ndrec (a := true) (motive := fun (b : Bool) => cond b True False) True.intro h
@@ -119,6 +121,14 @@ class LE (α : Type u) where le : α → α → Prop
 class LT (α : Type u) where lt : α → α → Prop
 @[reducible] def GE.ge {α : Type u} [LE α] (a b : α) : Prop := LE.le b a
 @[reducible] def GT.gt {α : Type u} [LT α] (a b : α) : Prop := LT.lt b a
+class Max (α : Type u) where max : α → α → α
+class Min (α : Type u) where min : α → α → α
+export Max (max)
+export Min (min)
+@[instance_reducible] def maxOfLe {α : Type u} [LE α] [DecidableRel (@LE.le α _)] : Max α where
+  max x y := ite (LE.le x y) y x
+@[instance_reducible] def minOfLe {α : Type u} [LE α] [DecidableRel (@LE.le α _)] : Min α where
+  min x y := ite (LE.le x y) x y
 class HAdd (α : Type u) (β : Type v) (γ : outParam (Type w)) where hAdd : α → β → γ
 class HSub (α : Type u) (β : Type v) (γ : outParam (Type w)) where hSub : α → β → γ
 class HMul (α : Type u) (β : Type v) (γ : outParam (Type w)) where hMul : α → β → γ
@@ -132,7 +142,8 @@ class NatPow (α : Type u) where protected pow : α → Nat → α
 class Append (α : Type u) where append : α → α → α
 class Membership (α : outParam (Type u)) (γ : Type v) where mem : γ → α → Prop
 attribute [implicit_reducible] Membership.mem
-class Trans {α : Sort a} {β : Sort b} {γ : Sort c} (r : α → β → Sort u) (s : β → γ → Sort v) (t : outParam (α → γ → Sort w)) where
+class Trans {α : Sort a} {β : Sort b} {γ : Sort c} (r : α → β → Sort u) (s : β → γ → Sort v)
+    (t : outParam (α → γ → Sort w)) where
   trans {x : α} {y : β} {z : γ} : r x y → s y z → t x z
 export Trans (trans)
 @[reducible] def semiOutParam (α : Sort u) : Sort u := α
@@ -143,7 +154,8 @@ class CoeFun (α : Sort u) (γ : outParam (α → Sort v)) where coe : (f : α) 
 class CoeSort (α : Sort u) (β : outParam (Sort v)) where coe : α → β
 attribute [coe_decl] Coe.coe CoeDep.coe CoeT.coe CoeFun.coe CoeSort.coe
 @[coe_decl] instance instCoeTOfCoe {α : Sort u} {β : Sort v} (a : α) [Coe α β] : CoeT α a β where coe := Coe.coe a
-@[coe_decl] instance instCoeTOfCoeDep {α : Sort u} {β : Sort v} (a : α) [CoeDep α a β] : CoeT α a β where coe := CoeDep.coe a
+@[coe_decl] instance instCoeTOfCoeDep {α : Sort u} {β : Sort v} (a : α) [CoeDep α a β] : CoeT α a β where
+  coe := CoeDep.coe a
 class Inhabited (α : Sort u) where default : α
 export Inhabited (default)
 @[default_instance] instance instHAdd {α : Type u} [Add α] : HAdd α α α where hAdd a b := Add.add a b
@@ -151,7 +163,8 @@ export Inhabited (default)
 @[default_instance] instance instHMul {α : Type u} [Mul α] : HMul α α α where hMul a b := Mul.mul a b
 @[default_instance] instance instHPow {α : Type u} {β : Type v} [Pow α β] : HPow α β α where hPow a b := Pow.pow a b
 @[default_instance] instance instPowNat {α : Type u} [NatPow α] : Pow α Nat where pow a n := NatPow.pow a n
-@[default_instance] instance instHAppendOfAppend {α : Type u} [Append α] : HAppend α α α where hAppend a b := Append.append a b
+@[default_instance] instance instHAppendOfAppend {α : Type u} [Append α] : HAppend α α α where
+  hAppend a b := Append.append a b
 
 end
 
@@ -208,7 +221,8 @@ theorem Nat.ne_of_beq_eq_false {n m : Nat} (h : Eq (beq n m) false) (e : Eq n m)
   Bool.ne_true_of_eq_false h (Eq.ndrec (motive := fun k => Eq (beq n k) true) (beq_self n) e)
 theorem noConfusion_of_Nat {α : Sort u} (f : α → Nat) {a b : α} (h : Eq a b) : (Nat.beq (f a) (f b)).rec False True :=
   Eq.ndrec (a := a) (motive := fun (c : α) => @Bool.rec (fun _ => Prop) False True (Nat.beq (f a) (f c)))
-    (Eq.ndrec (a := true) (motive := fun (c : Bool) => @Bool.rec (fun _ => Prop) False True c) True.intro (Nat.beq_self (f a)).symm) h
+    (Eq.ndrec (a := true) (motive := fun (c : Bool) => @Bool.rec (fun _ => Prop) False True c) True.intro
+      (Nat.beq_self (f a)).symm) h
 @[reducible, extern "lean_nat_dec_eq"] protected def Nat.decEq (n m : @& Nat) : Decidable (Eq n m) where
   decide := beq n m
   reflects_decide := match h : beq n m with

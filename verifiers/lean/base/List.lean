@@ -12,7 +12,8 @@ variable {α : Type u} {β : Type v} {γ : Type w}
 protected theorem Prod.ext {p q : α × β} (h₁ : p.fst = q.fst) (h₂ : p.snd = q.snd) : p = q := by
   cases p; cases q; cases h₁; cases h₂; rfl
 @[simp] protected theorem Prod.eta (p : α × β) : (p.1, p.2) = p := rfl
-def Prod.map {α₁ : Type u} {β₁ : Type v} {α₂ β₂ : Type w} (f : α₁ → α₂) (g : β₁ → β₂) (p : α₁ × β₁) : α₂ × β₂ := (f p.1, g p.2)
+def Prod.map {α₁ : Type u} {β₁ : Type v} {α₂ β₂ : Type w} (f : α₁ → α₂) (g : β₁ → β₂) (p : α₁ × β₁) : α₂ × β₂ :=
+  (f p.1, g p.2)
 def Prod.swap (p : α × β) : β × α := (p.2, p.1)
 @[simp] theorem Prod.swap_swap (p : α × β) : p.swap.swap = p := rfl
 noncomputable instance instDecidableEqProd [DecidableEq α] [DecidableEq β] : DecidableEq (α × β) := fun
@@ -48,9 +49,12 @@ def isNone : Option α → Bool
 @[simp] theorem isSome_some {a : α} : (some a).isSome = true := rfl
 theorem some_ne_none (x : α) : some x ≠ none := nofun
 theorem some_inj {a b : α} : some a = some b ↔ a = b := ⟨Option.some.inj, congrArg some⟩
-@[simp] theorem map_map (h : β → γ) (g : α → β) (x : Option α) : Option.map h (Option.map g x) = Option.map (h ∘ g) x := by
+@[simp] theorem map_map (h : β → γ) (g : α → β) (x : Option α) : Option.map h (Option.map g x) = Option.map (h ∘ g) x :=
+  by
   cases x <;> rfl
-theorem map_id (x : Option α) : Option.map id x = x := by cases x <;> rfl
+@[simp] theorem map_id : (Option.map id : Option α → Option α) = id := by
+  funext x
+  cases x <;> rfl
 instance instDecidableEq [DecidableEq α] : DecidableEq (Option α) := fun
   | none, none => isTrue rfl
   | some _, none => isFalse nofun
@@ -153,12 +157,14 @@ theorem append_cons (as : List α) (b : α) (bs : List α) : as ++ b :: bs = as 
   | nil => rw [nil_append, length_nil, Nat.zero_add]
   | cons a as ih => rw [cons_append, length_cons, ih, length_cons, Nat.add_right_comm]
 @[simp] theorem cons_ne_nil (a : α) (l : List α) : a :: l ≠ [] := nofun
-theorem cons_inj_right (a : α) {l l' : List α} : a :: l = a :: l' ↔ l = l' := ⟨fun h => (List.cons.inj h).2, congrArg (cons a)⟩
+theorem cons_inj_right (a : α) {l l' : List α} : a :: l = a :: l' ↔ l = l' :=
+  ⟨fun h => (List.cons.inj h).2, congrArg (cons a)⟩
 theorem eq_nil_of_length_eq_zero {l : List α} (h : length l = 0) : l = [] := by
   cases l with
   | nil => rfl
   | cons a l => exact absurd h (Nat.succ_ne_zero _)
-@[simp] theorem length_eq_zero_iff {l : List α} : length l = 0 ↔ l = [] := ⟨eq_nil_of_length_eq_zero, fun h => by rw [h]; rfl⟩
+@[simp] theorem length_eq_zero_iff {l : List α} : length l = 0 ↔ l = [] :=
+  ⟨eq_nil_of_length_eq_zero, fun h => by rw [h]; rfl⟩
 theorem append_cancel_left {as bs cs : List α} (h : as ++ bs = as ++ cs) : bs = cs := by
   induction as with
   | nil => exact h
@@ -192,9 +198,11 @@ theorem append_cancel_left {as bs cs : List α} (h : as ++ bs = as ++ cs) : bs =
   | nil => exact ⟨fun _ => rfl, fun _ => rfl⟩
   | cons a l => exact ⟨nofun, nofun⟩
 @[simp] theorem filter_nil {p : α → Bool} : filter p [] = [] := rfl
-@[simp] theorem filter_cons_of_pos {p : α → Bool} {a : α} {l : List α} (h : p a = true) : filter p (a :: l) = a :: filter p l := by
+@[simp] theorem filter_cons_of_pos {p : α → Bool} {a : α} {l : List α} (h : p a = true) :
+    filter p (a :: l) = a :: filter p l := by
   rw [filter, h]
-@[simp] theorem filter_cons_of_neg {p : α → Bool} {a : α} {l : List α} (h : ¬p a = true) : filter p (a :: l) = filter p l := by
+@[simp] theorem filter_cons_of_neg {p : α → Bool} {a : α} {l : List α} (h : ¬p a = true) :
+    filter p (a :: l) = filter p l := by
   rw [filter, Bool.eq_false_of_ne_true h]
 @[simp] theorem filter_append {p : α → Bool} (l₁ l₂ : List α) : filter p (l₁ ++ l₂) = filter p l₁ ++ filter p l₂ := by
   induction l₁ with
@@ -210,17 +218,20 @@ theorem length_filter_le (p : α → Bool) (l : List α) : (l.filter p).length �
                    · rw [filter_cons_of_neg h]; exact Nat.le_succ_of_le ih
 @[simp] theorem foldr_nil {f : α → β → β} {b : β} : [].foldr f b = b := rfl
 @[simp] theorem foldr_cons {a : α} {l : List α} {f : α → β → β} {b : β} : (a :: l).foldr f b = f a (l.foldr f b) := rfl
-@[simp] theorem foldr_append {f : α → β → β} {b : β} {l l' : List α} : (l ++ l').foldr f b = l.foldr f (l'.foldr f b) := by
+@[simp] theorem foldr_append {f : α → β → β} {b : β} {l l' : List α} : (l ++ l').foldr f b = l.foldr f (l'.foldr f b) :=
+  by
   induction l with
   | nil => rfl
   | cons a l ih => rw [cons_append, foldr_cons, ih, foldr_cons]
-theorem foldr_map {f : α → β} {g : β → γ → γ} {l : List α} {init : γ} : (l.map f).foldr g init = l.foldr (fun x y => g (f x) y) init := by
+theorem foldr_map {f : α → β} {g : β → γ → γ} {l : List α} {init : γ} :
+    (l.map f).foldr g init = l.foldr (fun x y => g (f x) y) init := by
   induction l with
   | nil => rfl
   | cons a l ih => rw [map_cons, foldr_cons, ih]; rfl
 @[simp] theorem foldl_nil {f : α → β → α} {b : α} : [].foldl f b = b := rfl
 @[simp] theorem foldl_cons {a : β} {l : List β} {f : α → β → α} {b : α} : (a :: l).foldl f b = l.foldl f (f b a) := rfl
-@[simp] theorem foldl_append {f : β → α → β} {b : β} {l l' : List α} : (l ++ l').foldl f b = l'.foldl f (l.foldl f b) := by
+@[simp] theorem foldl_append {f : β → α → β} {b : β} {l l' : List α} : (l ++ l').foldl f b = l'.foldl f (l.foldl f b) :=
+  by
   induction l generalizing b with
   | nil => rfl
   | cons a l ih => rw [cons_append, foldl_cons, ih, foldl_cons]
@@ -234,7 +245,8 @@ theorem reverseAux_eq {as bs : List α} : reverseAux as bs = reverse as ++ bs :=
     | cons a as ih => intro bs cs; exact ih (a :: bs) cs
   exact all as [] bs
 @[simp] theorem reverse_nil : reverse ([] : List α) = [] := rfl
-@[simp] theorem reverse_cons {a : α} {as : List α} : reverse (a :: as) = reverse as ++ [a] := reverseAux_eq (as := as) (bs := [a])
+@[simp] theorem reverse_cons {a : α} {as : List α} : reverse (a :: as) = reverse as ++ [a] :=
+  reverseAux_eq (as := as) (bs := [a])
 @[simp] theorem reverse_singleton {a : α} : reverse [a] = [a] := rfl
 @[simp] theorem reverse_append {as bs : List α} : (as ++ bs).reverse = bs.reverse ++ as.reverse := by
   induction as with
@@ -301,7 +313,8 @@ theorem mem_map_of_mem {a : α} {l : List α} {f : α → β} (h : a ∈ l) : f 
   | cons a as ih =>
     by_cases h : p a = true
     · rw [filter_cons_of_pos h, mem_cons, mem_cons, ih]
-      exact ⟨fun k => k.elim (fun e => ⟨.inl e, e ▸ h⟩) (fun k => ⟨.inr k.1, k.2⟩), fun k => k.1.imp id fun m => ⟨m, k.2⟩⟩
+      exact ⟨fun k => k.elim (fun e => ⟨.inl e, e ▸ h⟩) (fun k => ⟨.inr k.1, k.2⟩),
+        fun k => k.1.imp id fun m => ⟨m, k.2⟩⟩
     · rw [filter_cons_of_neg h, mem_cons, ih]
       exact ⟨fun k => ⟨.inr k.1, k.2⟩, fun k => ⟨k.1.resolve_left fun e => h (e ▸ k.2), k.2⟩⟩
 @[simp] theorem mem_reverse {x : α} {as : List α} : x ∈ as.reverse ↔ x ∈ as := by

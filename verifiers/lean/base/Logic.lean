@@ -11,6 +11,7 @@ Two things to keep in mind when changing this file:
 prelude
 set_option autoImplicit false
 set_option linter.all false
+set_option Elab.async false
 universe u v w
 
 /-! ## What the compiler asks for -/
@@ -40,15 +41,18 @@ inductive Eq {α : Sort u} : α → α → Prop where
   | refl (a : α) : Eq a a
 init_quot
 set_option autoImplicit true in
-@[simp] abbrev Eq.ndrec.{u1, u2} {α : Sort u2} {a : α} {motive : α → Sort u1} (m : motive a) {b : α} (h : Eq a b) : motive b := h.rec m
+@[simp] abbrev Eq.ndrec.{u1, u2} {α : Sort u2} {a : α} {motive : α → Sort u1} (m : motive a) {b : α}
+    (h : Eq a b) : motive b := h.rec m
 @[inline] def id {α : Sort u} (a : α) : α := a
 @[match_pattern] def rfl {α : Sort u} {a : α} : Eq a a := Eq.refl a
 theorem Eq.subst {α : Sort u} {motive : α → Prop} {a b : α} (h₁ : Eq a b) (h₂ : motive a) : motive b := Eq.ndrec h₂ h₁
 theorem Eq.symm {α : Sort u} {a b : α} (h : Eq a b) : Eq b a := Eq.ndrec (motive := fun x => Eq x a) rfl h
 theorem Eq.substr {α : Sort u} {p : α → Prop} {a b : α} (h₁ : Eq b a) (h₂ : p a) : p b := Eq.ndrec h₂ h₁.symm
 theorem Eq.trans {α : Sort u} {a b c : α} (h₁ : Eq a b) (h₂ : Eq b c) : Eq a c := Eq.ndrec h₁ h₂
-@[simp] abbrev Eq.ndrec_symm.{u1, u2} {α : Sort u2} {a : α} {motive : α → Sort u1} (m : motive a) {b : α} (h : Eq b a) : motive b := Eq.ndrec m h.symm
-theorem congrArg {α : Sort u} {β : Sort v} {a b : α} (f : α → β) (h : Eq a b) : Eq (f a) (f b) := Eq.ndrec (motive := fun x => Eq (f a) (f x)) rfl h
+@[simp] abbrev Eq.ndrec_symm.{u1, u2} {α : Sort u2} {a : α} {motive : α → Sort u1} (m : motive a) {b : α}
+    (h : Eq b a) : motive b := Eq.ndrec m h.symm
+theorem congrArg {α : Sort u} {β : Sort v} {a b : α} (f : α → β) (h : Eq a b) : Eq (f a) (f b) :=
+  Eq.ndrec (motive := fun x => Eq (f a) (f x)) rfl h
 inductive HEq : {α : Sort u} → α → {β : Sort u} → β → Prop where
   | refl {α : Sort u} (a : α) : HEq a a
 @[macro_inline] def cast {α β : Sort u} (h : Eq α β) (a : α) : β := h.rec a
@@ -58,7 +62,8 @@ theorem eq_of_heq {α : Sort u} {a a' : α} (h : HEq a a') : Eq a a' :=
   have this : (α β : Sort u) → (a : α) → (b : β) → HEq a b → (h : Eq α β) → Eq (cast h a) b :=
     fun _ _ _ _ h₁ => h₁.rec (fun _ => rfl)
   this α α a a' h rfl
-theorem heq_of_eq {α : Sort u} {a a' : α} (h : Eq a a') : HEq a a' := Eq.ndrec (motive := fun x => HEq a x) (HEq.refl a) h
+theorem heq_of_eq {α : Sort u} {a a' : α} (h : Eq a a') : HEq a a' :=
+  Eq.ndrec (motive := fun x => HEq a x) (HEq.refl a) h
 
 /-! ## Connectives and data -/
 structure PULift.{r, s} (α : Sort s) : Sort (max s r 1) where
@@ -113,7 +118,8 @@ theorem or_assoc {a b c : Prop} : Iff (Or (Or a b) c) (Or a (Or b c)) :=
   Iff.intro (fun h => h.elim (Or.imp (fun x => x) Or.inl) (fun x => Or.inr (Or.inr x)))
     (fun h => h.elim (fun x => Or.inl (Or.inl x)) (Or.imp Or.inr (fun x => x)))
 theorem and_assoc {a b c : Prop} : Iff (And (And a b) c) (And a (And b c)) :=
-  Iff.intro (fun h => And.intro h.left.left (And.intro h.left.right h.right)) (fun h => And.intro (And.intro h.left h.right.left) h.right.right)
+  Iff.intro (fun h => And.intro h.left.left (And.intro h.left.right h.right))
+    (fun h => And.intro (And.intro h.left h.right.left) h.right.right)
 theorem or_comm {a b : Prop} : Iff (Or a b) (Or b a) := Iff.intro Or.symm Or.symm
 theorem Exists.elim {α : Sort u} {p : α → Prop} {b : Prop} (h : Exists p) (f : (a : α) → p a → b) : b := h.rec f
 theorem Ne.symm {α : Sort u} {a b : α} (h : Ne a b) : Ne b a := fun e => h e.symm

@@ -1,4 +1,4 @@
-/- Natural numbers: induction that speaks of `0` and `n + 1`, and the laws of `+`, `*`, `-` and `^`. Names are Lean's. -/
+/- Natural numbers: induction that speaks of `0` and `n + 1`, the laws of `+`, `*`, `-` and `^`. Names are Lean's. -/
 prelude
 import ProofgradConnectives
 set_option linter.all false
@@ -50,7 +50,6 @@ theorem succ_add (n m : Nat) : succ n + m = succ (n + m) := by
   induction m with
   | zero => rfl
   | succ m ih => exact congrArg succ ih
-theorem add_one_add (n m : Nat) : n + 1 + m = n + m + 1 := succ_add n m
 theorem succ_add_eq_add_succ (n m : Nat) : succ n + m = n + succ m := succ_add n m
 theorem one_add (n : Nat) : 1 + n = succ n := by rw [succ_add, Nat.zero_add]
 protected theorem add_comm (n m : Nat) : n + m = m + n := by
@@ -74,7 +73,8 @@ protected theorem add_right_cancel {n m k : Nat} (h : n + m = k + m) : n = k := 
 protected theorem add_left_cancel {n m k : Nat} (h : n + m = n + k) : m = k :=
   Nat.add_right_cancel (m := n) (((Nat.add_comm m n).trans h).trans (Nat.add_comm n k))
 protected theorem add_left_cancel_iff {m k n : Nat} : n + m = n + k ↔ m = k := ⟨Nat.add_left_cancel, fun h => by rw [h]⟩
-protected theorem add_right_cancel_iff {m k n : Nat} : m + n = k + n ↔ m = k := ⟨Nat.add_right_cancel, fun h => by rw [h]⟩
+protected theorem add_right_cancel_iff {m k n : Nat} : m + n = k + n ↔ m = k :=
+  ⟨Nat.add_right_cancel, fun h => by rw [h]⟩
 protected theorem add_left_inj {m k n : Nat} : m + n = k + n ↔ m = k := Nat.add_right_cancel_iff
 protected theorem add_right_inj {m k n : Nat} : n + m = n + k ↔ m = k := Nat.add_left_cancel_iff
 protected theorem eq_zero_of_add_eq_zero : {n m : Nat} → n + m = 0 → n = 0 ∧ m = 0
@@ -126,7 +126,8 @@ protected theorem mul_two (n : Nat) : n * 2 = n + n := by rw [mul_succ, Nat.mul_
 protected theorem two_mul (n : Nat) : 2 * n = n + n := by rw [Nat.mul_comm, Nat.mul_two]
 protected theorem mul_eq_zero : {m n : Nat} → n * m = 0 ↔ n = 0 ∨ m = 0
   | 0, _ => ⟨fun _ => .inr rfl, fun _ => rfl⟩
-  | m + 1, n => ⟨fun h => .inl (Nat.eq_zero_of_add_eq_zero h).2, fun h => h.elim (fun e => by rw [e, Nat.zero_mul]) (fun e => (succ_ne_zero m e).elim)⟩
+  | m + 1, n => ⟨fun h => .inl (Nat.eq_zero_of_add_eq_zero h).2,
+      fun h => h.elim (fun e => by rw [e, Nat.zero_mul]) (fun e => (succ_ne_zero m e).elim)⟩
 
 /-! ## Powers -/
 @[simp] protected theorem pow_zero (b : Nat) : b ^ 0 = 1 := rfl
@@ -138,9 +139,9 @@ protected theorem pow_two (a : Nat) : a ^ 2 = a * a := by rw [Nat.pow_succ, Nat.
   induction n with
   | zero => rfl
   | succ n ih => rw [Nat.pow_succ, ih]
-protected theorem zero_pow {n : Nat} (h : n ≠ 0) : 0 ^ n = 0 := by
+protected theorem zero_pow {n : Nat} (h : 0 < n) : 0 ^ n = 0 := by
   cases n with
-  | zero => contradiction
+  | zero => cases h
   | succ n => rfl
 protected theorem pow_add (a m n : Nat) : a ^ (m + n) = a ^ m * a ^ n := by
   induction n with

@@ -5,6 +5,7 @@ the library that runs us. A declaration here names one of them; what stands afte
 prelude
 import ProofgradSyntax
 set_option linter.all false
+set_option Elab.async false
 set_option autoImplicit false
 open Lean PrettyPrinter Proofgrad
 
@@ -61,10 +62,13 @@ open Lean PrettyPrinter Proofgrad
 @[app_unexpander GE.ge, extern "native"] opaque _aux_Init_Notation___unexpand_GE_ge_2 : Unexpander := printer
 @[app_unexpander GT.gt, extern "native"] opaque _aux_Init_Notation___unexpand_GT_gt_1 : Unexpander := printer
 @[app_unexpander List.cons, extern "native"] opaque _aux_Init_Notation___unexpand_List_cons_1 : Unexpander := printer
-@[app_unexpander HAppend.hAppend, extern "native"] opaque _aux_Init_Notation___unexpand_HAppend_hAppend_1 : Unexpander := printer
-@[app_unexpander Membership.mem, extern "native"] opaque _aux_Init_Notation___unexpand_Membership_mem_1 : Unexpander := printer
+@[app_unexpander HAppend.hAppend, extern "native"]
+  opaque _aux_Init_Notation___unexpand_HAppend_hAppend_1 : Unexpander := printer
+@[app_unexpander Membership.mem, extern "native"]
+  opaque _aux_Init_Notation___unexpand_Membership_mem_1 : Unexpander := printer
 @[app_unexpander Prod, extern "native"] opaque _aux_Init_Notation___unexpand_Prod_1 : Unexpander := printer
-@[app_unexpander Function.comp, extern "native"] opaque _aux_Init_Notation___unexpand_Function_comp_1 : Unexpander := printer
+@[app_unexpander Function.comp, extern "native"]
+  opaque _aux_Init_Notation___unexpand_Function_comp_1 : Unexpander := printer
 
 /-! ## Others -/
 @[term_parser 1000, extern "native"] opaque «term¬_» : ParserDescr := parser
@@ -107,15 +111,24 @@ namespace Lean
 @[binderPred_parser 1000, extern "native"] opaque «binderPred>_» : ParserDescr := parser
 @[term_parser 1000, extern "native"] opaque «term∀__,_» : ParserDescr := parser
 @[term_parser 1000, extern "native"] opaque «term∃__,_» : ParserDescr := parser
-@[macro «term∀__,_», extern "native"] opaque «_aux_Init_BinderPredicates___macroRules_Lean_term∀__,__1» : Macro := native
-@[macro «term∃__,_», extern "native"] opaque «_aux_Init_BinderPredicates___macroRules_Lean_term∃__,__1» : Macro := native
+@[macro «term∀__,_», extern "native"]
+  opaque «_aux_Init_BinderPredicates___macroRules_Lean_term∀__,__1» : Macro := native
+@[macro «term∃__,_», extern "native"]
+  opaque «_aux_Init_BinderPredicates___macroRules_Lean_term∃__,__1» : Macro := native
 /-- What a bound means; only macros write it. -/
 @[term_parser 1000, extern "native"] opaque «termSatisfies_binder_pred%__» : ParserDescr := parser
-@[macro «termSatisfies_binder_pred%__», extern "native"] opaque «_aux_Init_BinderPredicates___macroRules_Lean_termSatisfies_binder_pred%___1» : Macro := native
-@[macro «termSatisfies_binder_pred%__», extern "native"] opaque «_aux_Init_BinderPredicates___macroRules_Lean_termSatisfies_binder_pred%___2» : Macro := native
-@[macro «termSatisfies_binder_pred%__», extern "native"] opaque «_aux_Init_BinderPredicates___macroRules_Lean_termSatisfies_binder_pred%___3» : Macro := native
-@[macro «termSatisfies_binder_pred%__», extern "native"] opaque «_aux_Init_BinderPredicates___macroRules_Lean_termSatisfies_binder_pred%___4» : Macro := native
-@[macro «termSatisfies_binder_pred%__», extern "native"] opaque «_aux_Init_BinderPredicates___macroRules_Lean_termSatisfies_binder_pred%___5» : Macro := native
-@[macro «termSatisfies_binder_pred%__», extern "native"] opaque «_aux_Init_BinderPredicates___macroRules_Lean_termSatisfies_binder_pred%___6» : Macro := native
-@[macro «termSatisfies_binder_pred%__», extern "native"] opaque «_aux_Init_BinderPredicates___macroRules_Lean_termSatisfies_binder_pred%___7» : Macro := native
+@[macro «termSatisfies_binder_pred%__», extern "native"]
+  opaque «_aux_Init_BinderPredicates___macroRules_Lean_termSatisfies_binder_pred%___1» : Macro := native
+@[macro «termSatisfies_binder_pred%__», extern "native"]
+  opaque «_aux_Init_BinderPredicates___macroRules_Lean_termSatisfies_binder_pred%___2» : Macro := native
+@[macro «termSatisfies_binder_pred%__», extern "native"]
+  opaque «_aux_Init_BinderPredicates___macroRules_Lean_termSatisfies_binder_pred%___3» : Macro := native
+@[macro «termSatisfies_binder_pred%__», extern "native"]
+  opaque «_aux_Init_BinderPredicates___macroRules_Lean_termSatisfies_binder_pred%___4» : Macro := native
+@[macro «termSatisfies_binder_pred%__», extern "native"]
+  opaque «_aux_Init_BinderPredicates___macroRules_Lean_termSatisfies_binder_pred%___5» : Macro := native
+@[macro «termSatisfies_binder_pred%__», extern "native"]
+  opaque «_aux_Init_BinderPredicates___macroRules_Lean_termSatisfies_binder_pred%___6» : Macro := native
+@[macro «termSatisfies_binder_pred%__», extern "native"]
+  opaque «_aux_Init_BinderPredicates___macroRules_Lean_termSatisfies_binder_pred%___7» : Macro := native
 end Lean

@@ -176,6 +176,9 @@ theorem not_le_of_not_ble_eq_true {n m : Nat} (h : ¬ble n m = true) : ¬n ≤ m
     | false => not_le_of_not_ble_eq_true fun g => Bool.ne_false_of_eq_true g h
 @[implicit_reducible] noncomputable instance decLt (n m : Nat) : Decidable (n < m) := decLe (succ n) m
 
+noncomputable instance _root_.instMaxNat : Max Nat := maxOfLe
+noncomputable instance _root_.instMinNat : Min Nat := minOfLe
+
 /-! ## Order and addition -/
 @[simp] theorem le_add_right (n k : Nat) : n ≤ n + k := by
   induction k with
@@ -188,7 +191,6 @@ theorem le.dest {n m : Nat} (h : n ≤ m) : ∃ k, n + k = m := by
   | refl => exact ⟨0, rfl⟩
   | step _ ih => exact ih.elim fun k e => ⟨k + 1, congrArg succ e⟩
 theorem exists_eq_add_of_le {m n : Nat} (h : m ≤ n) : ∃ k : Nat, n = m + k := (le.dest h).elim fun k e => ⟨k, e.symm⟩
-theorem le_iff_exists_add {m n : Nat} : m ≤ n ↔ ∃ k, n = m + k := ⟨exists_eq_add_of_le, fun ⟨_, e⟩ => le.intro e.symm⟩
 theorem exists_eq_add_of_lt {m n : Nat} (h : m < n) : ∃ k : Nat, n = m + k + 1 :=
   (le.dest h).elim fun k e => ⟨k, e.symm.trans (succ_add m k)⟩
 protected theorem add_le_add_left {n m : Nat} (h : n ≤ m) (k : Nat) : k + n ≤ k + m := by
@@ -222,8 +224,9 @@ protected theorem le_of_add_le_add_left {a b c : Nat} (h : a + b ≤ a + c) : b 
 @[simp] protected theorem add_le_add_iff_left {m k n : Nat} : n + m ≤ n + k ↔ m ≤ k :=
   ⟨Nat.le_of_add_le_add_left, fun h => Nat.add_le_add_left h n⟩
 protected theorem lt_of_add_lt_add_right {k m n : Nat} (h : k + n < m + n) : k < m :=
-  Nat.le_of_add_le_add_right (a := k + 1) (b := n) (by rw [add_one_add]; exact h)
-protected theorem lt_of_add_lt_add_left {k m n : Nat} (h : n + k < n + m) : k < m := Nat.le_of_add_le_add_left (a := n) h
+  Nat.le_of_add_le_add_right (a := k + 1) (b := n) ((succ_add k n).symm ▸ h)
+protected theorem lt_of_add_lt_add_left {k m n : Nat} (h : n + k < n + m) : k < m :=
+  Nat.le_of_add_le_add_left (a := n) h
 protected theorem add_lt_add_iff_right {m k n : Nat} : m + n < k + n ↔ m < k :=
   ⟨Nat.lt_of_add_lt_add_right, fun h => Nat.add_lt_add_right h n⟩
 protected theorem add_lt_add_iff_left {m k n : Nat} : n + m < n + k ↔ m < k :=
@@ -254,8 +257,6 @@ protected theorem mul_pos {m n : Nat} (h : 0 < m) (g : 0 < n) : 0 < m * n := by
   have k := Nat.mul_lt_mul_of_pos_left g h
   rw [Nat.mul_zero] at k
   exact k
-protected theorem pos_of_mul_pos {n m : Nat} (h : 0 < n * m) : 0 < n :=
-  Nat.pos_of_ne_zero fun e => Nat.lt_irrefl 0 (by rw [e, Nat.zero_mul] at h; exact h)
 protected theorem eq_of_mul_eq_mul_left {m k n : Nat} (hn : 0 < n) (h : n * m = n * k) : m = k := by
   cases Nat.lt_trichotomy m k with
   | inl g => exact absurd h (ne_of_lt (Nat.mul_lt_mul_of_pos_left g hn))
@@ -329,6 +330,42 @@ protected theorem mul_sub (k m n : Nat) : k * (m - n) = k * m - k * n := by
   | inr h => obtain ⟨d, e⟩ := le.dest h; rw [← e, Nat.add_sub_cancel_left, Nat.mul_add, Nat.add_sub_cancel_left]
 protected theorem sub_mul (n m k : Nat) : (n - m) * k = n * k - m * k := by
   rw [Nat.mul_comm, Nat.mul_sub, Nat.mul_comm k n, Nat.mul_comm k m]
+
+/-! ## Larger and smaller -/
+protected theorem max_def {n m : Nat} : max n m = if n ≤ m then m else n := rfl
+protected theorem min_def {n m : Nat} : min n m = if n ≤ m then n else m := rfl
+protected theorem max_eq_right {a b : Nat} (h : a ≤ b) : max a b = b := if_pos h
+protected theorem max_eq_left {a b : Nat} (h : b ≤ a) : max a b = a := by
+  rw [Nat.max_def]
+  split
+  · exact Nat.le_antisymm h ‹a ≤ b›
+  · rfl
+protected theorem min_eq_left {a b : Nat} (h : a ≤ b) : min a b = a := if_pos h
+protected theorem min_eq_right {a b : Nat} (h : b ≤ a) : min a b = b := by
+  rw [Nat.min_def]
+  split
+  · exact Nat.le_antisymm ‹a ≤ b› h
+  · rfl
+protected theorem max_comm (a b : Nat) : max a b = max b a := by
+  cases Nat.le_total a b with
+  | inl h => rw [Nat.max_eq_right h, Nat.max_eq_left h]
+  | inr h => rw [Nat.max_eq_left h, Nat.max_eq_right h]
+protected theorem min_comm (a b : Nat) : min a b = min b a := by
+  cases Nat.le_total a b with
+  | inl h => rw [Nat.min_eq_left h, Nat.min_eq_right h]
+  | inr h => rw [Nat.min_eq_right h, Nat.min_eq_left h]
+protected theorem le_max_left (a b : Nat) : a ≤ max a b := by
+  cases Nat.le_total a b with
+  | inl h => rw [Nat.max_eq_right h]; exact h
+  | inr h => rw [Nat.max_eq_left h]
+protected theorem le_max_right (a b : Nat) : b ≤ max a b := Nat.max_comm b a ▸ Nat.le_max_left b a
+protected theorem min_le_left (a b : Nat) : min a b ≤ a := by
+  cases Nat.le_total a b with
+  | inl h => rw [Nat.min_eq_left h]
+  | inr h => rw [Nat.min_eq_right h]; exact h
+protected theorem min_le_right (a b : Nat) : min a b ≤ b := Nat.min_comm b a ▸ Nat.min_le_left b a
+@[simp] protected theorem max_self (a : Nat) : max a a = a := if_pos Nat.le.refl
+@[simp] protected theorem min_self (a : Nat) : min a a = a := if_pos Nat.le.refl
 
 /-! ## Strong induction -/
 @[elab_as_elim] protected noncomputable def strongRecOn {motive : Nat → Sort u} (n : Nat)

@@ -2,6 +2,7 @@
 prelude
 import ProofgradTactics
 set_option linter.all false
+set_option Elab.async false
 set_option autoImplicit false
 open Lean Proofgrad
 
@@ -12,10 +13,14 @@ namespace Lean.Parser.Tactic
 @[tactic_parser 1000, extern "native"] opaque applyRfl : ParserDescr := parser
 @[tactic_parser 1000, extern "native"] opaque tacticRfl : ParserDescr := parser
 @[tactic_parser 1000, extern "native"] opaque withReducible : ParserDescr := parser
-@[macro tacticRfl, extern "native"] opaque _aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticRfl_1 : Macro := native
-@[macro tacticRfl, extern "native"] opaque _aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticRfl_2 : Macro := native
-@[macro tacticRfl, extern "native"] opaque _aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticRfl_3 : Macro := native
-@[macro tacticRfl, extern "native"] opaque _root_._aux_Init_Core___macroRules_Lean_Parser_Tactic_tacticRfl_1 : Macro := native
+@[macro tacticRfl, extern "native"]
+  opaque _aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticRfl_1 : Macro := native
+@[macro tacticRfl, extern "native"]
+  opaque _aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticRfl_2 : Macro := native
+@[macro tacticRfl, extern "native"]
+  opaque _aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticRfl_3 : Macro := native
+@[macro tacticRfl, extern "native"]
+  opaque _root_._aux_Init_Core___macroRules_Lean_Parser_Tactic_tacticRfl_1 : Macro := native
 
 /-! ## Rewriting -/
 @[extern "native"] opaque location : ParserDescr := parser
@@ -31,7 +36,8 @@ namespace Lean.Proofgrad
 open Lean.Parser.Tactic
 @[tactic_parser 1000] def rewrite : ParserDescr :=
   tac "rewriteSeq" (seq (word "rewrite") (seq noConfig (seq rwRuleSeq (opt location))))
-@[tactic_parser 1000] def rw : ParserDescr := tac "rwSeq" (seq (word "rw") (seq noConfig (seq rwRuleSeq (opt location))))
+@[tactic_parser 1000] def rw : ParserDescr :=
+  tac "rwSeq" (seq (word "rw") (seq noConfig (seq rwRuleSeq (opt location))))
 @[tactic_parser 1000] def decide : ParserDescr := tac "decide" (seq (word "decide") noConfig)
 
 /-! ## Simplifying -/
@@ -53,7 +59,8 @@ namespace Lean.Parser.Tactic
 @[macro rwSeq, extern "native"] opaque _aux_Init_Tactics___macroRules_Lean_Parser_Tactic_rwSeq_1 : Macro := native
 end Lean.Parser.Tactic
 @[tactic_parser 1000, extern "native"] opaque tacticFunext___ : ParserDescr := parser
-@[macro tacticFunext___, extern "native"] opaque _aux_Init_NotationExtra___macroRules_tacticFunext____1 : Macro := native
+@[macro tacticFunext___, extern "native"]
+  opaque _aux_Init_NotationExtra___macroRules_tacticFunext____1 : Macro := native
 
 /-! ## Chains -/
 namespace Lean

@@ -12,7 +12,8 @@ theorem eq_true {p : Prop} (h : p) : p = True := propext (iff_of_true h trivial)
 theorem eq_false {p : Prop} (h : ¬p) : p = False := propext ⟨h, False.elim⟩
 theorem eq_false' {p : Prop} (h : p → False) : p = False := eq_false h
 theorem eq_true_of_decide {p : Prop} [Decidable p] (h : decide p = true) : p = True := eq_true (of_decide_eq_true h)
-theorem eq_false_of_decide {p : Prop} [Decidable p] (h : decide p = false) : p = False := eq_false (of_decide_eq_false h)
+theorem eq_false_of_decide {p : Prop} [Decidable p] (h : decide p = false) : p = False :=
+  eq_false (of_decide_eq_false h)
 theorem Eq.propIntro {a b : Prop} (f : a → b) (g : b → a) : a = b := propext ⟨f, g⟩
 theorem Lean.injEq_helper {p q r : Prop} (f : p → q → r) (h : p ∧ q) : r := f h.1 h.2
 
@@ -34,7 +35,8 @@ instance instSubsingletonDecidable (p : Prop) : Subsingleton (Decidable p) := �
     | isTrue h => exact absurd h n
     | isFalse _ => rfl⟩
 theorem congrFun' {α : Sort u} {β : Sort v} {f g : α → β} (h : f = g) (a : α) : f a = g a := h ▸ rfl
-theorem implies_congr {p₁ p₂ : Sort u} {q₁ q₂ : Sort v} (h : p₁ = p₂) (k : q₁ = q₂) : (p₁ → q₁) = (p₂ → q₂) := h ▸ k ▸ rfl
+theorem implies_congr {p₁ p₂ : Sort u} {q₁ q₂ : Sort v} (h : p₁ = p₂) (k : q₁ = q₂) : (p₁ → q₁) = (p₂ → q₂) :=
+  h ▸ k ▸ rfl
 theorem implies_congr_left {p₁ p₂ : Sort u} {q : Sort v} (h : p₁ = p₂) : (p₁ → q) = (p₂ → q) := h ▸ rfl
 theorem implies_congr_right {p : Sort u} {q₁ q₂ : Sort v} (h : q₁ = q₂) : (p → q₁) = (p → q₂) := h ▸ rfl
 theorem implies_dep_congr_ctx {p₁ p₂ q₁ : Prop} (h : p₁ = p₂) {q₂ : p₂ → Prop} (k : (x : p₂) → q₁ = q₂ x) :
@@ -44,14 +46,18 @@ theorem implies_congr_ctx {p₁ p₂ q₁ q₂ : Prop} (h : p₁ = p₂) (k : p�
   implies_dep_congr_ctx h k
 theorem forall_congr {α : Sort u} {p q : α → Prop} (h : ∀ a, p a = q a) : (∀ a, p a) = (∀ a, q a) :=
   propext ⟨fun f a => h a ▸ f a, fun f a => h a ▸ f a⟩
-theorem forall_prop_domain_congr {p₁ p₂ : Prop} {q : p₁ → Prop} (h : p₁ = p₂) : ((a : p₁) → q a) = ((a : p₂) → q (h.mpr a)) := h ▸ rfl
-theorem forall_prop_congr_dom {p₁ p₂ : Prop} (h : p₁ = p₂) (q : p₁ → Prop) : (∀ a : p₁, q a) = (∀ a : p₂, q (h.mpr a)) := h ▸ rfl
+theorem forall_prop_domain_congr {p₁ p₂ : Prop} {q : p₁ → Prop} (h : p₁ = p₂) :
+    ((a : p₁) → q a) = ((a : p₂) → q (h.mpr a)) := h ▸ rfl
+theorem forall_prop_congr_dom {p₁ p₂ : Prop} (h : p₁ = p₂) (q : p₁ → Prop) :
+    (∀ a : p₁, q a) = (∀ a : p₂, q (h.mpr a)) := h ▸ rfl
 theorem let_congr {α : Sort u} {β : Sort v} {a a' : α} {b b' : α → β} (h : a = a') (k : ∀ x, b x = b' x) :
     (let x := a; b x) = (let x := a'; b' x) := h ▸ k a
-theorem let_val_congr {α : Sort u} {β : Sort v} {a a' : α} (b : α → β) (h : a = a') : (let x := a; b x) = (let x := a'; b x) := h ▸ rfl
+theorem let_val_congr {α : Sort u} {β : Sort v} {a a' : α} (b : α → β) (h : a = a') :
+    (let x := a; b x) = (let x := a'; b x) := h ▸ rfl
 theorem let_body_congr {α : Sort u} {β : α → Sort v} {b b' : (a : α) → β a} (a : α) (h : ∀ x, b x = b' x) :
     (let x := a; b x) = (let x := a; b' x) := h a
-theorem ite_congr {α : Sort u} {b c : Prop} {x y z w : α} {s : Decidable b} [t : Decidable c] (h₁ : b = c) (h₂ : c → x = z)
+theorem ite_congr {α : Sort u} {b c : Prop} {x y z w : α} {s : Decidable b} [t : Decidable c] (h₁ : b = c)
+    (h₂ : c → x = z)
     (h₃ : ¬c → y = w) : ite b x y = ite c z w := by
   cases h₁
   cases s with
@@ -87,14 +93,17 @@ attribute [simp] eq_self
 @[simp] theorem iff_false : (p ↔ False) = ¬p := propext ⟨Iff.mp, fun n => ⟨n, False.elim⟩⟩
 @[simp] theorem false_iff : (False ↔ p) = ¬p := propext ⟨Iff.mpr, fun n => ⟨False.elim, n⟩⟩
 @[simp] theorem false_implies (p : False → Prop) : (∀ h : False, p h) = True := eq_true fun h => h.elim
-@[simp] theorem true_implies (p : True → Prop) : (∀ h : True, p h) = p trivial := propext ⟨fun f => f trivial, fun h _ => h⟩
-@[simp] theorem forall_const {α : Sort u} [i : Nonempty α] : (α → p) = p := propext ⟨fun f => match i with | ⟨a⟩ => f a, fun h _ => h⟩
+@[simp] theorem true_implies (p : True → Prop) : (∀ h : True, p h) = p trivial :=
+  propext ⟨fun f => f trivial, fun h _ => h⟩
+@[simp] theorem forall_const {α : Sort u} [i : Nonempty α] : (α → p) = p :=
+  propext ⟨fun f => match i with | ⟨a⟩ => f a, fun h _ => h⟩
 theorem implies_true (α : Sort u) : (α → True) = True := eq_true fun _ => trivial
 attribute [simp] implies_true
 theorem imp_self {a : Prop} : (a → a) ↔ True := iff_of_true id trivial
 @[simp] theorem and_not_self {a : Prop} : ¬(a ∧ ¬a) := fun h => h.2 h.1
 @[simp] theorem not_and_self {a : Prop} : ¬(¬a ∧ a) := fun h => h.1 h.2
-@[simp] theorem not_or {p q : Prop} : ¬(p ∨ q) ↔ ¬p ∧ ¬q := ⟨fun n => ⟨fun h => n (.inl h), fun h => n (.inr h)⟩, fun h k => k.elim h.1 h.2⟩
+@[simp] theorem not_or {p q : Prop} : ¬(p ∨ q) ↔ ¬p ∧ ¬q :=
+  ⟨fun n => ⟨fun h => n (.inl h), fun h => n (.inr h)⟩, fun h k => k.elim h.1 h.2⟩
 @[simp] theorem and_imp {a b c : Prop} : (a ∧ b → c) ↔ a → b → c := ⟨fun f h k => f ⟨h, k⟩, fun f h => f h.1 h.2⟩
 @[simp] theorem exists_prop {a b : Prop} : (∃ _h : a, b) ↔ a ∧ b := ⟨fun ⟨h, k⟩ => ⟨h, k⟩, fun ⟨h, k⟩ => ⟨h, k⟩⟩
 @[simp] theorem exists_eq {α : Sort u} {a : α} : ∃ a', a' = a := ⟨a, rfl⟩
@@ -102,7 +111,7 @@ theorem imp_self {a : Prop} : (a → a) ↔ True := iff_of_true id trivial
 @[simp] theorem Classical.not_not {p : Prop} : ¬¬p ↔ p := ⟨fun h => byContradiction h, not_not_intro⟩
 end
 instance {α : Sort u} [i : Inhabited α] : Nonempty α := ⟨i.default⟩
-theorem not_not {p : Prop} [Decidable p] : ¬¬p ↔ p := Classical.not_not
+theorem Decidable.not_not {p : Prop} [Decidable p] : ¬¬p ↔ p := Classical.not_not
 @[simp] theorem ite_true {α : Sort u} (a b : α) : (if True then a else b) = a := rfl
 @[simp] theorem ite_false {α : Sort u} (a b : α) : (if False then a else b) = b := rfl
 theorem if_pos {c : Prop} {h : Decidable c} (hc : c) {α : Sort u} {t e : α} : ite c t e = t := by

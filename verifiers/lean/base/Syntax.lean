@@ -1,18 +1,20 @@
 /-
 What Lean's own parser and macro machinery looks like from inside a file.
 
-The library that runs us was compiled from `Init` and `Lean`, but no `.olean` of these is at hand. The declarations below
-give names and shapes to what is compiled in:
+The library that runs us was compiled from `Init` and `Lean`, but no `.olean` of these is at hand. The declarations
+below give names and shapes to what is compiled in:
 
-* a `ParserDescr` built here is read by the compiled parser (constructor order and fields are those of Lean 4.35's `Prelude.lean`);
-* an `@[extern]` declaration whose *name* is that of a compiled function is that function (the string in the attribute is
-  not looked at by the interpreter). So `Init`'s own macros are borrowed rather than rewritten.
+* a `ParserDescr` built here is read by the compiled parser (constructor order and fields are those of Lean 4.35);
+* an `@[extern]` declaration whose *name* is that of a compiled constant is that constant: the interpreter looks for the
+  symbol of the name and not at the string in the attribute. So `Init`'s own parsers, macros and printers are borrowed
+  rather than rewritten, one line each. A name without a symbol ends the process that needs it (a test looks for all).
 
 None of these types can be taken apart by a proof: they are opaque.
 -/
 prelude
 import ProofgradData
 set_option linter.all false
+set_option Elab.async false
 set_option autoImplicit false
 
 opaque String : Type := PUnit
@@ -24,7 +26,6 @@ inductive Name where
 @[extern "native"] opaque Name.mkStr1 (a : String) : Name := Name.anonymous
 @[extern "native"] opaque Name.mkStr2 (a b : String) : Name := Name.anonymous
 @[extern "native"] opaque Name.mkStr4 (a b c d : String) : Name := Name.anonymous
-@[extern "native"] opaque Name.mkStr5 (a b c d e : String) : Name := Name.anonymous
 inductive ParserDescr where
   | const  (name : Name)
   | unary  (name : Name) (p : ParserDescr)
@@ -60,28 +61,17 @@ def printer : Printer := fun _ _ _ => MacroResult.mk Nat.zero
 /-! Combinators over parser descriptions -/
 def nm (s : String) : Name := Name.mkStr1 s
 def inTactic (s : String) : Name := Name.mkStr4 "Lean" "Parser" "Tactic" s
-def inLean (s : String) : Name := Name.mkStr2 "Lean" s
 /-- A word that stays an identifier elsewhere. -/
 def word (s : String) : ParserDescr := ParserDescr.nonReservedSymbol s false
 def sym (s : String) : ParserDescr := ParserDescr.symbol s
 def seq (a b : ParserDescr) : ParserDescr := ParserDescr.binary (nm "andthen") a b
 def orelse (a b : ParserDescr) : ParserDescr := ParserDescr.binary (nm "orelse") a b
 def many (a : ParserDescr) : ParserDescr := ParserDescr.unary (nm "many") a
-def many1 (a : ParserDescr) : ParserDescr := ParserDescr.unary (nm "many1") a
 def opt (a : ParserDescr) : ParserDescr := ParserDescr.unary (nm "optional") a
-def atomic (a : ParserDescr) : ParserDescr := ParserDescr.unary (nm "atomic") a
-def withPosition (a : ParserDescr) : ParserDescr := ParserDescr.unary (nm "withPosition") a
-/-- A parser that the library knows by a short name: `ident`, `hole`, `colGt`, `tacticSeq`, ... -/
-def alias (s : String) : ParserDescr := ParserDescr.const (nm s)
 def term (prec : Nat) : ParserDescr := ParserDescr.cat (nm "term") prec
-def tactic (prec : Nat) : ParserDescr := ParserDescr.cat (nm "tactic") prec
-def commaSep1 (a : ParserDescr) : ParserDescr := ParserDescr.sepBy1 a "," (sym ", ") false
-def group (a : ParserDescr) : ParserDescr := ParserDescr.nodeWithAntiquot "group" (nm "group") a
 /-- A tactic: `kind` is looked up in `Lean.Parser.Tactic`. -/
 def tac (kind : String) (p : ParserDescr) : ParserDescr := ParserDescr.node (inTactic kind) 1022 p
 /-- A part of a tactic, with a kind of its own. -/
 def part (kind : String) (p : ParserDescr) : ParserDescr := ParserDescr.node (inTactic kind) 1024 p
-def binary (kind op : String) (prec left right : Nat) : ParserDescr :=
-  ParserDescr.trailingNode (nm kind) prec left (seq (sym op) (term right))
 end Proofgrad
 end Lean

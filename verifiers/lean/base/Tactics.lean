@@ -1,13 +1,15 @@
 /-
 Tactics: the parsers are those of Lean's `Init`, their elaborators and macros are compiled into the library too.
 
-Nothing is registered that runs code, reads files, sets options or asserts a goal (`run_tac`, `native_decide`, `sorry`, ...).
-A parser that takes a configuration is not borrowed but written out without it, here and in `Rewriting`: a configuration is a
-program that Lean would run. A parser that is written out must not bear the name of a compiled one, which would win.
+Nothing is registered that runs code, reads files, sets options or asserts a goal (`run_tac`, `native_decide`,
+`sorry`, ...). A parser that takes a configuration is not borrowed but written out without it, here and in `Rewriting`:
+a configuration is a program that Lean would run. A parser that is written out must not bear the name of a compiled
+one, which would win.
 -/
 prelude
 import ProofgradNotation
 set_option linter.all false
+set_option Elab.async false
 set_option autoImplicit false
 open Lean Proofgrad
 declare_syntax_cat rcasesPat
@@ -81,32 +83,52 @@ namespace Lean.Parser.Tactic
 @[tactic_parser 1000, extern "native"] opaque tacticNofun : ParserDescr := parser
 @[tactic_parser 1000, extern "native"] opaque «tacticNomatch_,,» : ParserDescr := parser
 @[tactic_parser 1000, extern "native"] opaque tacticTrivial : ParserDescr := parser
-@[macro tacticHave__, extern "native"] opaque _aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticHave___1 : Macro := native
-@[macro tacticLet__, extern "native"] opaque _aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticLet___1 : Macro := native
-@[macro tacticSuffices_, extern "native"] opaque _aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticSuffices__1 : Macro := native
-@[macro tacticRefine_lift_, extern "native"] opaque _aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticRefine_lift__1 : Macro := native
-@[macro «tacticExists_,,», extern "native"] opaque «_aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticExists_,,_1» : Macro := native
-@[macro tacticTry_, extern "native"] opaque _aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticTry__1 : Macro := native
-@[macro tacticAnd_intros, extern "native"] opaque _aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticAnd_intros_1 : Macro := native
-@[macro tacticExfalso, extern "native"] opaque _aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticExfalso_1 : Macro := native
-@[macro «tacticNext_=>_», extern "native"] opaque «_aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticNext_=>__1» : Macro := native
-@[macro tacticNofun, extern "native"] opaque _aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticNofun_1 : Macro := native
-@[macro «tacticNomatch_,,», extern "native"] opaque «_aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticNomatch_,,_1» : Macro := native
-@[macro tacticTrivial, extern "native"] opaque _aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticTrivial_1 : Macro := native
-@[macro tacticTrivial, extern "native"] opaque _aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticTrivial_2 : Macro := native
-@[macro tacticTrivial, extern "native"] opaque _aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticTrivial_3 : Macro := native
-@[macro tacticTrivial, extern "native"] opaque _aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticTrivial_4 : Macro := native
-@[macro tacticTrivial, extern "native"] opaque _aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticTrivial_5 : Macro := native
-@[macro tacticTrivial, extern "native"] opaque _aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticTrivial_6 : Macro := native
+@[macro tacticHave__, extern "native"]
+  opaque _aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticHave___1 : Macro := native
+@[macro tacticLet__, extern "native"]
+  opaque _aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticLet___1 : Macro := native
+@[macro tacticSuffices_, extern "native"]
+  opaque _aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticSuffices__1 : Macro := native
+@[macro tacticRefine_lift_, extern "native"]
+  opaque _aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticRefine_lift__1 : Macro := native
+@[macro «tacticExists_,,», extern "native"]
+  opaque «_aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticExists_,,_1» : Macro := native
+@[macro tacticTry_, extern "native"]
+  opaque _aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticTry__1 : Macro := native
+@[macro tacticAnd_intros, extern "native"]
+  opaque _aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticAnd_intros_1 : Macro := native
+@[macro tacticExfalso, extern "native"]
+  opaque _aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticExfalso_1 : Macro := native
+@[macro «tacticNext_=>_», extern "native"]
+  opaque «_aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticNext_=>__1» : Macro := native
+@[macro tacticNofun, extern "native"]
+  opaque _aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticNofun_1 : Macro := native
+@[macro «tacticNomatch_,,», extern "native"]
+  opaque «_aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticNomatch_,,_1» : Macro := native
+@[macro tacticTrivial, extern "native"]
+  opaque _aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticTrivial_1 : Macro := native
+@[macro tacticTrivial, extern "native"]
+  opaque _aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticTrivial_2 : Macro := native
+@[macro tacticTrivial, extern "native"]
+  opaque _aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticTrivial_3 : Macro := native
+@[macro tacticTrivial, extern "native"]
+  opaque _aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticTrivial_4 : Macro := native
+@[macro tacticTrivial, extern "native"]
+  opaque _aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticTrivial_5 : Macro := native
+@[macro tacticTrivial, extern "native"]
+  opaque _aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tacticTrivial_6 : Macro := native
 @[tactic_parser 1000, extern "native"] opaque «tactic_<;>_» : TrailingParserDescr := parser
-@[macro «tactic_<;>_», extern "native"] opaque «_aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tactic_<;>__1» : Macro := native
+@[macro «tactic_<;>_», extern "native"]
+  opaque «_aux_Init_Tactics___macroRules_Lean_Parser_Tactic_tactic_<;>__1» : Macro := native
 end Lean.Parser.Tactic
 @[tactic_parser 1000, extern "native"] opaque Lean.cdot : ParserDescr := parser
 
 /-! ## Cases on a proposition -/
 @[tactic_parser 1000, extern "native"] opaque «tacticBy_cases_:_» : ParserDescr := parser
-@[macro «tacticBy_cases_:_», extern "native"] opaque «_aux_Init_ByCases___macroRules_tacticBy_cases_:__1» : Macro := native
-@[macro «tacticBy_cases_:_», extern "native"] opaque «_aux_Init_ByCases___macroRules_tacticBy_cases_:__2» : Macro := native
+@[macro «tacticBy_cases_:_», extern "native"]
+  opaque «_aux_Init_ByCases___macroRules_tacticBy_cases_:__1» : Macro := native
+@[macro «tacticBy_cases_:_», extern "native"]
+  opaque «_aux_Init_ByCases___macroRules_tacticBy_cases_:__2» : Macro := native
 
 /-! ## Written out, without a configuration -/
 namespace Lean.Proofgrad

@@ -13,6 +13,15 @@ HERE = Path(__file__).parent
 PACKAGE = Path(verifiers.__file__).parent
 HEADER = "import Mathlib\nuniverse u v w\n"  # the real one's and the doubles', see `lean_double`
 
+# A proof of False where the kernel has been told not to look. Our base library has no syntax for what it needs.
+KERNEL_OFF = "set_option debug.skipKernelTC true in\ntheorem pg_a : False :=\n by decide +kernel\n"
+DECIDE_WITH_OPTIONS = """open Lean Proofgrad in
+@[tactic_parser 2000] def pgDecide : ParserDescr := tac "decide" (seq (word "decide")
+  (part "optConfig" (many (part "configItem" (part "posConfigItem" (seq (sym "+") (alias "ident")))))))
+"""
+# A bubblewrap that is not there, for what has to leave traces outside.
+NO_BWRAP = Path("/nonexistent/bwrap")
+
 
 @dataclass(frozen=True)
 class Installation:
