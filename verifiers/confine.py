@@ -228,10 +228,12 @@ def limit_resources(cpu_seconds: int, memory_bytes: int, processes: int) -> str:
     return f"missing: refused {', '.join(refused)}" if refused else ACTIVE
 
 
-def drop_privileges() -> Layers:
-    """Become nobody (if root), give up every capability, and bar the way back."""
+def drop_privileges(*, keep_uid: bool = False) -> Layers:
+    """Become nobody (if root, unless `keep_uid`), give up every capability, and bar the way back."""
     layers: Layers = {}
-    if os.geteuid() == 0:
+    if os.geteuid() == 0 and keep_uid:
+        layers["uid"] = "missing: files that are needed belong to root"
+    elif os.geteuid() == 0:
         try:
             os.setgroups([])
             os.setresgid(NOBODY, NOBODY, NOBODY)

@@ -60,8 +60,8 @@ def some(level: int, count: int = 12) -> list[Proved]:
 
 
 class TestFoundations(EnvContract):
-    sample_size = 30
-    judged = 60
+    sample_size = 20
+    judged = 50
 
     def make_env(self, **options: Any) -> Env:
         return FoundationsEnv(**options)

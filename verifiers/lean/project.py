@@ -44,7 +44,7 @@ class ProjectLean:
     Args:
         directory: the project, with ``lean-toolchain`` and a lakefile.
         workers: REPLs at once; each holds the header's environment.
-        memory_mib: private memory above which a REPL is killed; half of it makes it be replaced after its text.
+        memory_mib: private memory above which a REPL is killed; halfway there, it is replaced after its text.
         repl_path: directory of a built REPL for the same Lean; looked for among the project's packages when None, and
             else fetched and built by lean-interact, which needs network, git and Lake.
         header: what every text starts with.

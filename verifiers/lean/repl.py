@@ -63,7 +63,8 @@ class Launch:
         environment: its environment variables.
         config: lean-interact's configuration.
         starter: one thread that outlives every REPL: the kernel ends a REPL with the thread that started it.
-        memory_mib: private memory above which it is killed; at half of that it is replaced between texts.
+        memory_mib: private memory above which it is killed; halfway from what the header takes to there, it is replaced
+            between texts.
         requests: texts after which it is replaced.
     """
 
@@ -141,6 +142,7 @@ class Repl:
         self._environments: dict[int, int] = {}  # by heartbeats; all of one header
         self.header: str | None = None  # the one that it has read
         self._served = 0
+        self._header_mib = 0.0
         self._is_closed = False
         self._in_use = threading.Lock()
 
@@ -195,6 +197,7 @@ class Repl:
             # What an older Lean has no option for is an error here, and no more than that.
             known = self._prepare(option_lines(limits) + MARKER, environment, is_last=True)
             self._environments[limits.heartbeats] = known
+            self._header_mib = self._memory()
         return known
 
     def _prepare(self, commands: str, environment: int | None, *, is_last: bool = False) -> int:
@@ -259,8 +262,12 @@ class Repl:
         return reply, Ending.DONE, ""
 
     def _is_big(self) -> bool:
+        """Whether texts have left behind half of what there is room for."""
+        return self._memory() > (self._header_mib + self._launch.memory_mib) / 2
+
+    def _memory(self) -> float:
         pid = self._server.pid
-        return pid is not None and _usage(pid)[1] > self._launch.memory_mib / 2
+        return 0.0 if pid is None else _usage(pid)[1]
 
 
 class _Watch:

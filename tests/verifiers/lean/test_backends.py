@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,18 +89,29 @@ def server(installation: Installation) -> Iterator[KiminaDouble]:
         yield double
 
 
-@pytest.fixture(scope="module", params=["embedded", *DOUBLES, *REAL])
-def subject(request: pytest.FixtureRequest, installation: Installation, server: KiminaDouble) -> Iterator[Subject]:
-    opened = open_subject(request.param, installation, server)
-    yield opened
-    opened.backend.close()
+@pytest.fixture(scope="module")
+def opened(installation: Installation, server: KiminaDouble) -> Iterator[Callable[[str], Subject]]:
+    """Opens each backend once."""
+    known: dict[str, Subject] = {}
+
+    def get(name: str) -> Subject:
+        if name not in known:
+            known[name] = open_subject(name, installation, server)
+        return known[name]
+
+    yield get
+    for subject in known.values():
+        subject.backend.close()
 
 
-@pytest.fixture(scope="module", params=DOUBLES)
-def double(request: pytest.FixtureRequest, installation: Installation, server: KiminaDouble) -> Iterator[Subject]:
-    opened = open_subject(request.param, installation, server)
-    yield opened
-    opened.backend.close()
+@pytest.fixture(params=["embedded", *DOUBLES, *REAL])
+def subject(request: pytest.FixtureRequest, opened: Callable[[str], Subject]) -> Subject:
+    return opened(request.param)
+
+
+@pytest.fixture(params=DOUBLES)
+def double(request: pytest.FixtureRequest, opened: Callable[[str], Subject]) -> Subject:
+    return opened(request.param)
 
 
 def reports(found: Elaboration, name: str = "pg_a") -> list[tuple[int, list[str]]]:
@@ -191,15 +202,15 @@ def test_a_text_that_kills_lean_takes_nobody_along(double: Subject) -> None:
     assert reports(double.read(HONEST)) == [(3, [])]
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["", "/- never closed", "theorem", "end Nowhere", "#exit", "import Nowhere", "«\x00", "-- " + "x" * 100_000],
-)
-def test_no_text_raises_or_spoils_the_next(double: Subject, text: str) -> None:
-    found = double.read(text)
-    assert found.ending in (Ending.DONE, Ending.DIED)
-    assert all(m.line >= 1 for m in found.messages)
-    assert reports(double.read(HONEST)) == [(3, [])]
+ODD = ["", "/- never closed", "theorem", "end Nowhere", "#exit", "import Nowhere", "«\x00", "-- " + "x" * 100_000]
+
+
+def test_no_text_raises_or_spoils_the_next(double: Subject) -> None:
+    for text in ODD:
+        found = double.read(text)
+        assert found.ending in (Ending.DONE, Ending.DIED), text
+        assert all(m.line >= 1 for m in found.messages), text
+        assert reports(double.read(HONEST)) == [(3, [])], text
 
 
 def test_a_header_that_cannot_be_read_is_nobodys_failure(double: Subject) -> None:

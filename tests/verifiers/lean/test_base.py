@@ -20,7 +20,8 @@ BASE = Path(module.__file__).parent / "base"
 
 NUMBERS = [
     ("(a b : Nat) : a + b = b + a",
-     "by\n  induction a with\n  | zero => rw [Nat.zero_add, Nat.add_zero]\n  | succ a ih => rw [Nat.succ_add, ih]; rfl"),
+     "by\n  induction a with\n  | zero => rw [Nat.zero_add, Nat.add_zero]\n"
+     "  | succ a ih => rw [Nat.succ_add, ih]; rfl"),
     ("(a b : Nat) : a + b = b + a",
      "by\n  induction a with\n  | zero => simp\n  | succ a ih => rw [← Nat.add_assoc, ← ih, Nat.add_right_comm]"),
     ("(n : Nat) (h : 0 < n) : ∃ m, n = m + 1",
@@ -41,10 +42,12 @@ NUMBERS = [
     ("(a b : Nat) (h : a * b = 0) : a = 0 ∨ b = 0", "Nat.mul_eq_zero.mp h"),
     ("(a b c : Nat) : a + b - b ≤ a + c", "by\n  rw [Nat.add_sub_cancel]\n  exact Nat.le_add_right a c"),
     ("(a b : Nat) (h : a ≤ b) : ∃ c, b = a + c",
-     "by\n  induction h with\n  | refl => exact ⟨0, rfl⟩\n  | step _ ih =>\n    rcases ih with ⟨c, rfl⟩\n    exact ⟨c + 1, rfl⟩"),
+     "by\n  induction h with\n  | refl => exact ⟨0, rfl⟩\n  | step _ ih =>\n    "
+     "let ⟨c, e⟩ := ih\n    exact ⟨c + 1, by rw [e]; rfl⟩"),
     ("(a b : Nat) (h : a ≤ b) : ∃ c, b = a + c", "by\n  obtain ⟨c, hc⟩ := Nat.le.dest h\n  exact ⟨c, hc.symm⟩"),
     ("(f : Nat → Nat) (hf : ∀ n, f n < f (n + 1)) (n : Nat) : n ≤ f n",
-     "by\n  induction n with\n  | zero => exact Nat.zero_le (f 0)\n  | succ n ih => exact Nat.lt_of_le_of_lt ih (hf n)"),
+     "by\n  induction n with\n  | zero => exact Nat.zero_le (f 0)\n"
+     "  | succ n ih => exact Nat.lt_of_le_of_lt ih (hf n)"),
     ("(f : Nat → Nat) (h : ∀ n, f (n + 1) = f n + 1) (z : f 0 = 0) (n : Nat) : f n = n",
      "by\n  induction n using Nat.strongRecOn with\n  | ind n ih => cases n with\n    | zero => exact z\n"
      "    | succ n => rw [h, ih n (Nat.lt_succ_self n)]"),

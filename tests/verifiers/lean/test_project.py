@@ -105,6 +105,18 @@ def test_a_repl_that_grows_is_killed_and_replaced(installation: Installation) ->
     lean.close()
 
 
+def test_a_repl_that_has_kept_too_much_is_replaced_between_texts(installation: Installation) -> None:
+    lean = open_project(installation, memory_mib=160)
+    assert is_good(read(lean))
+    first = running(lean)
+    found = read(lean, "-- double: bloat\n" + HONEST)
+    assert (found.ending, running(lean)) == (Ending.DONE, first)  # far from the limit
+    found = read(lean, "-- double: bloat\n" + HONEST)
+    assert (found.ending, running(lean)) == (Ending.DONE, None)
+    assert is_good(read(lean))
+    lean.close()
+
+
 def test_a_repl_that_waits_for_ever_is_told_from_one_that_works(
     lean: ProjectLean, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,6 +25,11 @@ def reason(body: str) -> str | None:
         "fun ⟨x, hx⟩ => ⟨_, hx⟩",
         "by\n  rw [← h] at k ⊢\n  exact ‹p›",
         "@id _ h",
+        "by\n  rw [Nat.pow_succ, <- h] at k\n  simp [-Nat.add_comm, k]",
+        "fun n => Nat.le_trans (Nat.sub_le (n ^ 2 - 1) 1) <| h n",
+        "by\n  induction n with\n  | zero => rfl\n  | succ n ih => exact show n + 1 ≥ 1 from k",
+        "by\n  show ∀ x ∈ a :: l ++ [b], x ≤ 3 ∧ x < 4 ∧ 4 > x ∧ x >= 0 ∧ x <= 3 ∧ x ∉ m\n  exact h",
+        "calc a < b := h\n  _ = c := k",
     ],
 )
 def test_ordinary_proofs_pass_the_scan(body: str) -> None:
@@ -42,10 +49,15 @@ def test_placeholders_are_refused_even_inside_a_dotted_name(word: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "character", list("#$%&!\"'`~^\\/-\t\r\x00\x0b\x0c\x7f«»\u00a0\u200b\u2028\u202e\ufeff！；，ａ𝐚ℕ⟦")
+    "character", list("#$%&!\"'`~\\/\t\r\x00\x0b\x0c\x7f«»\u00a0\u200b\u2028\u202e\ufeff！；，ａ𝐚ℕ⟦")
 )
 def test_characters_that_no_proof_needs_are_refused(character: str) -> None:
     assert scan(f"fun h => {character} h") is not None
+
+
+@pytest.mark.parametrize("body", ["a--b", "a<--b", "a+--b", "[--h]", "(--", "a ---", "h.1--", "x^--y", "a -\n--b"])
+def test_no_symbol_beside_a_minus_opens_a_comment(body: str) -> None:
+    assert reason(body) == "cheat.command"
 
 
 def test_comments_are_refused() -> None:
@@ -102,8 +114,17 @@ def test_the_scan_never_raises_and_what_passes_is_made_of_allowed_pieces(text: s
     assert all(token.text in SYMBOLS for token in pieces if token.kind == "symbol")
 
 
+PIECES = st.sampled_from([*sorted(SYMBOLS), "h", "x'", "7", "Nat.rec", " ", "\n", "simp", "native", "/", "#", "%", "$"])
+
+
+@given(st.lists(PIECES, max_size=12).map("".join))
+def test_however_symbols_join_what_passes_opens_nothing(text: str) -> None:
+    if scan(text) is None:
+        assert not re.search(r"--|/-|-/|@\s*\[|[#%!`$\"«»\\]|(?<![\w'])'", text)
+
+
 ALPHABET = st.sampled_from(
-    [*"abhpq'._@?:;|()[]⟨⟩", " ", "\n", "=>", "axiom", "end", "sorry", "by", "#", "-", '"', "fun"]
+    [*"abhpq'._@?:;|()[]⟨⟩<>+*^", " ", "\n", "=>", "axiom", "end", "sorry", "by", "#", "-", '"', "fun"]
 )
 
 

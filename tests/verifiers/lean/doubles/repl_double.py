@@ -4,7 +4,8 @@ Requests are JSON objects, each followed by an empty line; replies are JSON over
 Environments are numbered from 0, kept for ever, and a command branches off from any of them. A request that is no JSON
 ends the process. RECORDED is a JSON file of {start of a command: its reply}.
 
-A text can ask for more: `-- double: crash`, `hang`, `grow` (memory), `babble` (a line that is no reply), `forge REPLY`.
+A text can ask for more: `-- double: crash`, `hang`, `grow` (memory), `bloat` (a little), `babble` (no
+reply), `forge REPLY`.
 """
 
 import json
@@ -65,6 +66,9 @@ class Elaborator:
         return [json.loads(line) for line in done.stdout.decode().split("\n") if line]
 
 
+HOARD: list[bytes] = []
+
+
 def _message(found: dict, lines: int) -> dict:
     moved = {key: found[key] and {**found[key], "line": found[key]["line"] - lines} for key in ("pos", "endPos")}
     severity = {"information": "info"}.get(found["severity"], found["severity"])
@@ -82,6 +86,8 @@ def misbehave(command: str) -> None:
     if command.startswith("-- double: forge "):
         sys.stdout.write(command.split("\n")[0].removeprefix("-- double: forge ") + "\n\n")
         sys.stdout.flush()
+    if "-- double: bloat" in command:
+        HOARD.append(b"x" * (64 << 20))
     if "-- double: grow" in command:
         hoard = []
         while True:
