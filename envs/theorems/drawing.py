@@ -16,7 +16,7 @@ from proofgrad.envs.theorems.models import refute
 from proofgrad.envs.theorems.nearmiss import near_misses
 from proofgrad.envs.theorems.quantifiers import quantified
 from proofgrad.envs.theorems.rewriting import Proof
-from proofgrad.envs.theorems.terms import Theorem, canonical, statement
+from proofgrad.envs.theorems.terms import FALSE, Theorem, canonical, statement
 
 __all__ = [
     "FAMILIES",
@@ -34,11 +34,15 @@ __all__ = [
 _LAST_STEP = (2, 3, 5, 7, 9, 11, 14, 17, 21, 26)
 HIGHEST_LEVEL = len(_LAST_STEP)
 
-# Distinct statements at each level that draws have reached; there are more. A fifth is held out.
-_CAPACITY = (20_000,) * HIGHEST_LEVEL
+# Distinct statements at each level that may be asked for; draws hardly ever repeat themselves from level 3 on, so there
+# are many more. A fifth is held out.
+_CAPACITY = (6_000, 10_000, *[20_000] * (HIGHEST_LEVEL - 2))
 
 # Give up on a family after so many draws in a row that bring nothing new.
 _PATIENCE = 4_000
+
+# The share of theorems about predicates whose hypotheses may contradict each other.
+_CONTRADICTORY = 0.15
 
 # So that prompt and proof fit a context of 512 tokens, in characters.
 _LONGEST_STATEMENT, _LONGEST_SCRIPT = 360, 900
@@ -91,18 +95,8 @@ class _Family(NamedTuple):
     levels: range
 
 
-_DEPTHS = (
-    (0, 1, 1),
-    (0, 1, 1, 2),
-    (1, 1, 2),
-    (1, 2, 2, 3),
-    (1, 2, 3),
-    (1, 2, 3),
-    (2, 3, 4),
-    (2, 3, 4),
-    (2, 3, 4),
-    (2, 3, 4),
-)
+# How deep goals about predicates are nested, at levels 1, 2 and 3, 4 to 6, and from 7 on.
+_DEPTHS = ((0, 1, 1, 2), *[(0, 1, 2, 2)] * 2, *[(1, 2, 2, 3)] * 3, *[(2, 3, 4)] * 4)
 
 FAMILIES = {
     "quantifiers": _Family(
@@ -157,9 +151,16 @@ def _next(rng: random.Random, name: str, level: int, split: str, seen: set[str])
         proved = _written(proof, named=rng.random() < 0.6)
         if proved is None or split_of(proved.key) != split or proved.key in seen:
             continue
+        if name == "quantifiers" and rng.random() > _CONTRADICTORY and _looks_contradictory(proof.theorem, rng):
+            continue
         seen.add(proved.key)
         return proved
     return None
+
+
+def _looks_contradictory(theorem: Theorem, rng: random.Random) -> bool:
+    """Whether a few draws find no model of the hypotheses, so that they may well prove anything."""
+    return bool(theorem.hypotheses) and refute(theorem._replace(goal=FALSE), rng, tries=8) is None
 
 
 def _written(proof: Proof, named: bool) -> Proved | None:

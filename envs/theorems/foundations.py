@@ -60,8 +60,8 @@ class FoundationsEnv:
 
     A task's level is the number of steps of that proof: tactics, each rule of a ``rw`` counting for itself. 1 is up to
     2 steps, 2 is 3, 3 is 4 and 5, 4 is 6 and 7, 5 is 8 and 9, 6 is 10 and 11, 7 is 12 to 14, 8 is 15 to 17, 9 is 18 to
-    21, 10 is 22 to 26. A shorter proof may exist. In ``quantifiers``, goals nest up to one connective or quantifier at
-    level 1, two at level 2 and 3, three from level 4 and four from level 7; a conjunction of up to four such goals
+    21, 10 is 22 to 26. A shorter proof may exist. In ``quantifiers``, goals nest up to two connectives or quantifiers
+    up to level 3, three from level 4 and four from level 7; a conjunction of up to four such goals
     makes the longer proofs. Statements have at most 360 characters and these proofs 900.
 
     A task's identity and split are those of its statement in canonical form: two statements that differ in names or

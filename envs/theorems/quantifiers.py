@@ -20,6 +20,7 @@ from proofgrad.envs.theorems.terms import (
     Expr,
     Hypothesis,
     Theorem,
+    alpha,
     app,
     bind,
     free_names,
@@ -384,8 +385,8 @@ class _Builder(Vocabulary):
             proposition = bind("∀", values[name].op, self._type, proposition)
         self._arguments = general
         found = free_names(conclusion)
-        text = show(proposition)
-        hypothesis = next((h for h in self._hypotheses if show(h.proposition) == text), None)
+        key = alpha(proposition)
+        hypothesis = next((h for h in self._hypotheses if alpha(h.proposition) == key), None)
         if hypothesis is None:
             hypothesis = Hypothesis(self._names.hypothesis(), proposition)
             self._hypotheses.append(hypothesis)

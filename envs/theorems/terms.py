@@ -13,6 +13,7 @@ __all__ = [
     "Expr",
     "Hypothesis",
     "Theorem",
+    "alpha",
     "app",
     "bind",
     "canonical",
@@ -244,6 +245,11 @@ def _orders(
             yield from _orders(f"{text} ; {code}", rest[:i] + rest[i + 1 :], extended, own)
             if extended == numbers:
                 return  # it brought no new variable, so an equal text is the same proposition
+
+
+def alpha(expr: Expr) -> str:
+    """A text that two expressions share exactly when they differ in the names of bound variables only."""
+    return _code(expr, {}, frozenset())
 
 
 def _code(expr: Expr, numbers: dict[str, int], own: frozenset[str]) -> str:

@@ -158,7 +158,8 @@ class _Worker:
             ready = json.loads(self._channel.receive_frame(_FRAME_BYTES, time.monotonic() + _START_SECONDS))
         except (ChannelClosed, ChannelTimeout, FrameTooLong, ValueError) as error:
             self.close()
-            said = self._process.stderr.read().decode(errors="replace").strip().splitlines()
+            stderr = self._process.stderr.read() if self._process.stderr else b""
+            said = stderr.decode(errors="replace").strip().splitlines()
             detail = said[-1] if said else type(error).__name__
             raise ToolchainError(f"the Lean audit does not start: {detail}") from error
         self.layers: dict[str, str] = ready["layers"]

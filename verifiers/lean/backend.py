@@ -79,7 +79,8 @@ class Audit:
 
     Attributes:
         reason: None when the claim stands; ``cheat.missing``, ``cheat.statement``, ``cheat.axiom``, ``cheat.kernel``,
-            ``lean.unstable``, ``lean.timeout`` or ``lean.resource`` when it falls; ``infra.audit`` when the audit itself failed.
+            ``lean.unstable``, ``lean.timeout`` or ``lean.resource`` when it falls; ``infra.audit`` when the audit
+            itself failed.
         detail: one line about a reason.
         axioms: what the proof rests on.
         evidence: how it was looked at.

@@ -66,11 +66,11 @@ def read_candidate(handed_in: str, *, is_full: bool = False) -> Candidate | Find
 def _read_file(text: str, is_full: bool) -> Candidate | Finding:
     lines = text.split("\n")
     for i, line in enumerate(lines):
-        if _HEAD.match(line) or re.fullmatch(r"(?:theorem|lemma) *", line):
+        if re.match(r"(?:theorem|lemma)\b", line):
             break
         if _OURS.fullmatch(line.strip()):
             lines[i] = ""
-        elif line.strip() and not _OPEN.fullmatch(line.strip()):
+        elif line.strip() and (not _OPEN.fullmatch(line.strip()) or "in" in line.split()):
             word = line.split()[0]
             return Finding("cheat.command", f"line {i + 1}, column 0: '{word}' is not allowed in a proof")
     text = "\n".join(lines)

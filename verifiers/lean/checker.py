@@ -36,7 +36,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from proofgrad.verifiers.base import Json, Problem, Verdict
-from proofgrad.verifiers.errors import ProblemError, SandboxError
+from proofgrad.verifiers.errors import ConfigError, ProblemError, SandboxError
 from proofgrad.verifiers.lean.backend import Audit, Backend, Claim, Elaboration, Ending, Limits
 from proofgrad.verifiers.lean.candidate import Candidate, read_candidate
 from proofgrad.verifiers.lean.feedback import goals_in, render
@@ -52,6 +52,7 @@ ISOLATION = ("network", "pid", "root")
 
 _JUDGEMENT = "2"  # bump it when the same toolchain and library can judge differently
 _FEEDBACK_TOKENS = 300
+_LIMITS, _FULL_LIMITS = Limits(5, 20_000), Limits(60, 400_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +98,10 @@ class LeanVerifier:
     Args:
         toolchain: "project", "toolchain", "server" or "embedded"; the first of those that is there when None.
         batch_size: candidates in one text.
-        cpu_seconds: processor time that one candidate may use beyond the start of Lean.
-        heartbeats: Lean's own deterministic limit for each theorem, in its unit of 1000 small allocations.
+        cpu_seconds: processor time that one candidate may use beyond the start of Lean; 5 on the embedded Lean when
+            None, 60 elsewhere, as proofs over Mathlib take longer.
+        heartbeats: Lean's own deterministic limit for each theorem, in its unit of 1000 small allocations; 20,000 and
+            400,000 likewise.
         audit: whether accepted proofs are looked at again; only for measuring what that costs.
         require_isolation: refuse to run where Lean cannot be shut in.
         feedback_tokens: the most that a verdict's feedback may take.
@@ -106,7 +109,7 @@ class LeanVerifier:
         options: of the backend, e.g. ``project="my/lake/project"``.
 
     Raises:
-        ConfigError: there is no such toolchain.
+        ConfigError: there is no such toolchain, or a limit is less than 1.
         MissingExtraError: the Lean asked for, or the embedded one, is not installed.
         ToolchainError: it does not exist for this platform, or is not the one that we trust.
         SandboxError: `require_isolation` is set, and layers are missing.
@@ -119,23 +122,24 @@ class LeanVerifier:
         *,
         toolchain: str | None = None,
         batch_size: int = 64,
-        cpu_seconds: int = 5,
-        heartbeats: int = 20_000,
+        cpu_seconds: int | None = None,
+        heartbeats: int | None = None,
         audit: bool = True,
         require_isolation: bool = False,
         feedback_tokens: int = _FEEDBACK_TOKENS,
         backend: Backend | None = None,
         **options: object,
     ) -> None:
-        if batch_size < 1 or cpu_seconds < 1 or heartbeats < 1:
-            raise ValueError("batch_size, cpu_seconds and heartbeats must be at least 1")
+        if min(batch_size, 1 if cpu_seconds is None else cpu_seconds, 1 if heartbeats is None else heartbeats) < 1:
+            raise ConfigError("the Lean verifier's batch_size, cpu_seconds and heartbeats must be at least 1")
         self.batch_size = batch_size
         self.backend = backend or open_backend(toolchain, **options)
-        self._limits = Limits(cpu_seconds, heartbeats)
+        usual = _FULL_LIMITS if self.backend.takes_header else _LIMITS
+        self._limits = Limits(cpu_seconds or usual.cpu_seconds, heartbeats or usual.heartbeats)
         self._audit, self._feedback_tokens = audit, feedback_tokens
         self.version = (
-            f"{_JUDGEMENT} {self.backend.identity} cpu {cpu_seconds} heartbeats {heartbeats} "
-            f"feedback {feedback_tokens}{'' if audit else ' unaudited'}"
+            f"{_JUDGEMENT} {self.backend.identity} cpu {self._limits.cpu_seconds} "
+            f"heartbeats {self._limits.heartbeats} feedback {feedback_tokens}{'' if audit else ' unaudited'}"
         )
         self._has_warned = False
         if require_isolation and (missing := self.missing_layers()):

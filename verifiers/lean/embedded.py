@@ -98,7 +98,7 @@ class EmbeddedLean:
                 goals[claim.goal] = fresh_name()
         asked = "".join(f"def {name} : Prop := {goal}\n" for goal, name in goals.items())
         given = "".join(claim.block for claim in claims)
-        modules = []
+        modules: dict[str, bytes] = {}
         for place, text, count in (("goals", asked, 0), ("proofs", given, len(claims))):
             (folder / place).mkdir()
             room = _room(str(folder / place))
@@ -106,11 +106,12 @@ class EmbeddedLean:
             compiled = room / _COMPILED
             if run.status != 0 or not compiled.is_file() or compiled.is_symlink():
                 return [_uncompiled(run, is_ours=place == "goals")] * len(claims)
-            modules.append(compiled.read_bytes())
+            modules[place] = compiled.read_bytes()
         if self._kernel is None:
             self._kernel = KernelAudit(self._toolchain.library, self._toolchain.base_modules())
         answers = self._kernel.audit(
-            *modules,
+            modules["goals"],
+            modules["proofs"],
             [(claim.theorem, goals[claim.goal]) for claim in claims],
             cpu_seconds=limits.cpu_seconds + 1 + len(claims) // 8,
             heartbeats=limits.heartbeats * _KERNEL_HEARTBEATS,

@@ -80,7 +80,7 @@ class Message:
 def parse(stdout: str) -> list[Message] | None:
     """The messages in Lean's output, in order; None when a line is not one (the process died while it printed)."""
     messages = []
-    for line in stdout.splitlines():
+    for line in stdout.split("\n"):
         if not line.strip():
             continue
         try:

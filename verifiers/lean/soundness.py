@@ -92,7 +92,7 @@ def scan(body: str, *, is_full: bool = False) -> Finding | None:
     for token in tokenize(body, is_full=is_full):
         if isinstance(token, Finding):
             return token
-        if token.kind == "name" and (finding := _check_name(body, token)):
+        if token.kind == "name" and (finding := _check_name(body, token, is_full)):
             return finding
         if token.text == "%" and previous and body[token.offset - 1 : token.offset].strip():
             # `eval%x` and its like run code; `a % b` is a remainder.
@@ -112,14 +112,15 @@ def scan(body: str, *, is_full: bool = False) -> Finding | None:
     return None
 
 
-def _check_name(body: str, token: Token) -> Finding | None:
+def _check_name(body: str, token: Token, is_full: bool) -> Finding | None:
     if len(token.text) > MAX_NAME:
         return Finding("lean.resource", f"{place(body, token.offset)}: a name is longer than {MAX_NAME} characters")
     parts = token.text.split(".")
     for part in parts:
         if part in PLACEHOLDERS:
             return Finding("cheat.sorry", f"{place(body, token.offset)}: '{part}' does not prove anything")
-    if parts[0] in REFUSED_WORDS:
+    # `decide +native` and `simp (config := ..)` evaluate code; the embedded library has no configurations at all.
+    if parts[0] in REFUSED_WORDS or (is_full and parts[0] in ("native", "config")):
         return Finding("cheat.command", f"{place(body, token.offset)}: '{parts[0]}' is not allowed in a proof")
     return None
 

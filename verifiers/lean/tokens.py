@@ -20,8 +20,9 @@ SYMBOLS = _words(
 # What Lean's whole library and Mathlib write besides. Still no quotes, backquotes, # or guillemets; that a % does not
 # join a name, as in `eval%`, is for `scan` to see.
 FULL_SYMBOLS = _words(
-    "- / ^ % ! $ ~ ≤ ≥ < > ≪ ≫ ∣ ∤ ∥ ∈ ∉ ⊆ ⊂ ⊇ ⊃ ∩ ∪ ∖ △ ∑ ∏ ∐ ∫ ∮ ∂ √ ‖ ⌊ ⌋ ⌈ ⌉ ∅ ∞ ≡ ≃ ≅ ≈ ∼ ≢ ⁻¹ ⁻ ⁰ ¹ ² ³ ⁴ ⁵ ⁶ ⁷ ⁸ ⁹ ⁿ "
-    "⊤ ⊥ ⊓ ⊔ ⋂ ⋃ ⨆ ⨅ ∃! • ⋆ ⊕ ⊗ ⊖ ⇑ ↑ ↓ ↥ ⟶ ⟹ ⇒ ⇔ ↪ ↠ ≫= <| |> <$> <*> ∡ ∠ ᶜ ᵀ ᴴ † ⬝ ⬝ᵥ ⟪ ⟫ ⁺ ₊ ˣ ℝ ≥0 || && == != :: ++ .."
+    "- / ^ % ! $ ~ ≤ ≥ < > ≪ ≫ ∣ ∤ ∥ ∈ ∉ ⊆ ⊂ ⊇ ⊃ ∩ ∪ ∖ △ ∑ ∏ ∐ ∫ ∮ ∂ √ ‖ ⌊ ⌋ ⌈ ⌉ ∅ ∞ ≡ ≃ ≅ ≈ ∼ ≢ ⁻¹ ⁻ ⁰ ¹ "
+    "² ³ ⁴ ⁵ ⁶ ⁷ ⁸ ⁹ ⁿ ⊤ ⊥ ⊓ ⊔ ⋂ ⋃ ⨆ ⨅ ∃! • ⋆ ⊕ ⊗ ⊖ ⇑ ↑ ↓ ↥ ⟶ ⟹ ⇒ ⇔ ↪ ↠ ≫= <| |> <$> <*> ∡ ∠ ᶜ ᵀ ᴴ † ⬝ ⬝ᵥ "
+    "⟪ ⟫ ⁺ ₊ ˣ ℝ ≥0 || && == != :: ++ .."
 )
 
 # Every word that Lean 4.35 with our base library reserves (found by asking it, word by word, which of the library's

@@ -115,6 +115,7 @@ TACTICS = [
     ("(p q : Prop) (hp : p) : p ∨ q", "by\n  solve\n  | right; assumption\n  | left; assumption"),
     ("(p : Prop) (h : ¬¬p) : p", "by\n  by_cases hp : p\n  · exact hp\n  · exact absurd hp h"),
     ("(p : Prop) (h : ¬¬p) : p", "Classical.byContradiction h"),
+    ("(p : Nat → Prop) (h : ∃ n, p n) : p h.choose", "h.choose_spec"),
     ("(n : Nat) : n = n", "by\n  change n + 0 = n\n  show n = n\n  eq_refl"),
     ("(n : Nat) (h : n = n → 1 = 2) : False", "by\n  suffices k : 1 = 2 from absurd k (by decide)\n  exact h rfl"),
     ("(a b : Nat) : id (fun x y => x + y) a b = a + b", "rfl"),

@@ -151,10 +151,12 @@ def test_a_checker_that_does_not_run_is_said_and_blames_nobody(installation: Ins
 def test_a_checker_that_takes_for_ever_is_stopped(
     installation: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = tmp_path / "first"
-    slow = script(tmp_path / "lean4checker", f"#!/bin/sh\n[ -e {first} ] || exec touch {first}\nsleep 600\n")
+    stuck = tmp_path / "stuck"
+    slow = script(tmp_path / "lean4checker", f"#!/bin/sh\n[ -e {stuck} ] || exit 0\nsleep 600\n")
     command = LeanCommand(installation.lean, checker=slow, bwrap=NO_BWRAP)
-    monkeypatch.setattr("proofgrad.verifiers.lean.lean_command.wall_seconds", lambda cpu: 3.0)
+    assert command.replay(HONEST, header="", limits=LIMITS) == (Replayed.ACCEPTED, "lean4checker")
+    stuck.touch()
+    monkeypatch.setattr("proofgrad.verifiers.lean.lean_command.wall_seconds", lambda cpu: 5.0)
     assert command.replay(HONEST, header="", limits=LIMITS)[0] is Replayed.EXHAUSTED
 
 

@@ -59,3 +59,5 @@ theorem byCases {p q : Prop} (f : p → q) (g : ¬p → q) : q := (em p).elim f 
 noncomputable scoped instance (priority := 100) propDecidable (p : Prop) : Decidable p :=
   choice ((em p).elim (fun h => Nonempty.intro (Decidable.isTrue h)) fun h => Nonempty.intro (Decidable.isFalse h))
 end Classical
+noncomputable def Exists.choose {α : Sort u} {p : α → Prop} (h : ∃ a, p a) : α := Classical.choose h
+theorem Exists.choose_spec {α : Sort u} {p : α → Prop} (h : ∃ a, p a) : p h.choose := Classical.choose_spec h

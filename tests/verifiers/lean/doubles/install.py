@@ -15,9 +15,11 @@ HEADER = "import Mathlib\nuniverse u v w\n"  # the real one's and the doubles', 
 
 # A proof of False where the kernel has been told not to look. Our base library has no syntax for what it needs.
 KERNEL_OFF = "set_option debug.skipKernelTC true in\ntheorem pg_a : False :=\n by decide +kernel\n"
-DECIDE_WITH_OPTIONS = """open Lean Proofgrad in
-@[tactic_parser 2000] def pgDecide : ParserDescr := tac "decide" (seq (word "decide")
-  (part "optConfig" (many (part "configItem" (part "posConfigItem" (seq (sym "+") (alias "ident")))))))
+DECIDE_WITH_OPTIONS = """open Lean ParserDescr in
+@[tactic_parser 2000] def pgDecide : ParserDescr := node `Lean.Parser.Tactic.decide 1024 (binary `andthen
+  (nonReservedSymbol "decide" false) (node `Lean.Parser.Tactic.optConfig 1024 (unary `many
+  (node `Lean.Parser.Tactic.configItem 1024 (node `Lean.Parser.Tactic.posConfigItem 1024
+  (binary `andthen (symbol "+") (const `ident)))))))
 """
 # A bubblewrap that is not there, for what has to leave traces outside.
 NO_BWRAP = Path("/nonexistent/bwrap")
