@@ -49,11 +49,12 @@ def evaluate_model(
         raise ConfigError("--temperature 0 always gives the same completion: add --samples 1")
     config = _settings(Path(model), model, envs, tasks, samples, temperature, max_tokens, engine)
 
-    from proofgrad.rl.policy import context_length, load_policy
+    from proofgrad.rl.policy import context_length, find_policy, load_policy
     from proofgrad.rl.rollout import Judge, roll_out
     from proofgrad.rl.session import make_envs, make_verifiers, quiet_libraries
     from proofgrad.verifiers.pool import VerifierPool
 
+    find_policy(config.policy)
     quiet_libraries()
     name, why = choose_engine(engine)
     console.print(f"generation by {name}: {why}")

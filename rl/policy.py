@@ -10,7 +10,7 @@ from proofgrad.envs.base import Prompt
 from proofgrad.rl.config import PolicyConfig, ScratchPolicy
 from proofgrad.verifiers.errors import ConfigError
 
-__all__ = ["Policy", "context_length", "load_policy", "make_policy", "make_tokenizer", "prompt_ids", "save_policy"]
+__all__ = ["Policy", "context_length", "find_policy", "load_policy", "make_policy", "make_tokenizer", "prompt_ids", "save_policy"]
 
 PAD, EOS = "<|pad|>", "<|end|>"
 
@@ -92,20 +92,29 @@ def save_policy(policy: Policy, directory: Path) -> None:
     policy.tokenizer.save_pretrained(directory)
 
 
+def find_policy(config: PolicyConfig) -> str:
+    """The directory or Hub name of a policy; imports nothing heavy, so that a mistyped path is answered at once.
+
+    Raises:
+        ConfigError: it is a directory without a model.
+    """
+    path = str(config.path)
+    looks_local = path.startswith((".", "/", "~")) or Path(path).exists()
+    if looks_local and not (Path(path).expanduser() / "config.json").is_file():
+        raise ConfigError(f"policy.path: there is no model in '{path}' (no config.json): name a model directory")
+    return str(Path(path).expanduser()) if looks_local else path
+
+
 def load_policy(config: PolicyConfig) -> Policy:
     """Load a policy that `save_policy` wrote, or any causal language model.
 
     Raises:
         ConfigError: there is nothing usable at that path or name.
     """
+    path = find_policy(config)
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    path = str(config.path)
-    looks_local = path.startswith((".", "/", "~")) or Path(path).exists()
-    if looks_local and not (Path(path).expanduser() / "config.json").is_file():
-        raise ConfigError(f"policy.path: there is no model in '{path}' (no config.json): name a model directory")
-    path = str(Path(path).expanduser()) if looks_local else path
     try:
         tokenizer = AutoTokenizer.from_pretrained(path, padding_side="left")
         model = AutoModelForCausalLM.from_pretrained(path, dtype=getattr(torch, config.dtype))
