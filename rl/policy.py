@@ -10,7 +10,16 @@ from proofgrad.envs.base import Prompt
 from proofgrad.rl.config import PolicyConfig, ScratchPolicy
 from proofgrad.verifiers.errors import ConfigError
 
-__all__ = ["Policy", "context_length", "find_policy", "load_policy", "make_policy", "make_tokenizer", "prompt_ids", "save_policy"]
+__all__ = [
+    "Policy",
+    "context_length",
+    "find_policy",
+    "load_policy",
+    "make_policy",
+    "make_tokenizer",
+    "prompt_ids",
+    "save_policy",
+]
 
 PAD, EOS = "<|pad|>", "<|end|>"
 
