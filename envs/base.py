@@ -11,7 +11,7 @@ from typing import Protocol, TypeAlias, TypedDict, runtime_checkable
 
 from proofgrad.verifiers.base import Problem, Verdict
 
-__all__ = ["HELD_OUT", "TRAIN", "Env", "Message", "Prompt", "Task"]
+__all__ = ["HELD_OUT", "TRAIN", "Env", "Message", "Prompt", "Task", "TaskReader"]
 
 TRAIN = "train"
 HELD_OUT = "held-out"
@@ -76,4 +76,13 @@ class Env(Protocol):
 
     def demonstrations(self, n: int, seed: int) -> Iterable[tuple[Task, str]]:
         """`n` distinct tasks of the training split, each with a completion that passes."""
+        ...
+
+
+@runtime_checkable
+class TaskReader(Protocol):
+    """An environment whose candidates are made of the task and the completion: HumanEval's complete a given text."""
+
+    def candidate(self, task: Task, completion: str) -> str | None:
+        """The candidate in a completion of this task, or None when there is nothing to judge; in place of `extract`."""
         ...

@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
-from proofgrad.envs.base import Env, Prompt, Task
+from proofgrad.envs.base import Env, Prompt, Task, TaskReader
 from proofgrad.rl.engine import Completion, Engine, Request, Sampling
 from proofgrad.rl.policy import prompt_ids
 from proofgrad.verifiers.base import Json, Verdict
@@ -62,7 +62,8 @@ class Judge:
 
     def submit(self, task: Task, completion: str) -> tuple[str | None, Future[Verdict]]:
         """The candidate in a completion, and its verdict to come."""
-        candidate = self.envs[env_name(task)].extract(completion)
+        env = self.envs[env_name(task)]
+        candidate = env.candidate(task, completion) if isinstance(env, TaskReader) else env.extract(completion)
         if candidate is None:
             done: Future[Verdict] = Future()
             done.set_result(Verdict.failed("env.no_answer", feedback="There is no answer in this completion."))

@@ -124,10 +124,12 @@ class VerifierPool:
         name = next(name for name, queue in self._waiting.items() if queue)
         self._waiting.move_to_end(name)
         queue, verifier = self._waiting[name], self._verifiers[name]
-        # A batch never takes more than its share, so that the other workers have something to do as well.
-        fair = -(-len(queue) // len(self._threads))
-        size = min(verifier.batch_size, fair) if isinstance(verifier, BatchVerifier) else 1
-        return name, [queue.popleft() for _ in range(size)]
+        if not isinstance(verifier, BatchVerifier):
+            return name, [queue.popleft()]
+        # A batch takes no more than its share, so that the other workers have something to do as well. But a quarter of
+        # a full batch it may always be: while the others are busy, shares of shares would soon be single items.
+        fair = max(-(-len(queue) // len(self._threads)), verifier.batch_size // 4)
+        return name, [queue.popleft() for _ in range(min(len(queue), fair, verifier.batch_size))]
 
     def _judge(self, verifier: Verifier, items: list[_Item]) -> list[Verdict | ProofgradError]:
         answers = self._judge_once(verifier, items)

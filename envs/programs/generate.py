@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import random
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from proofgrad.envs.base import HELD_OUT
+from proofgrad.envs.programs.cases import cover, distinct, inputs, is_large, probes, same
 from proofgrad.envs.programs.operations import NAMES, OPERATIONS, Operation, Step, Value, run_chain, steps_from
 from proofgrad.envs.splits import split_of, statement_digest
 
@@ -25,34 +25,10 @@ __all__ = [
 ]
 
 HIGHEST_LEVEL = 5
-TESTS = 10
-PUBLIC_TESTS = 2
-
-# A task's values stay under this bound, so that a right program is never slow and a wrong one seldom.
-_LARGEST = 10**6
-_LONGEST = 60
 _PATIENCE = 20_000
 # Programs at each level that a search is known to reach; from the second level on there are more. A fifth is held out.
 _CAPACITY = (500, 50_000, 100_000, 100_000, 100_000)
-_INPUTS = 28
 _SOURCES = ("list",) * 5 + ("int",) * 3 + ("str",) * 3
-_WORDS = (
-    "Anna",
-    "a",
-    "tree",
-    "Otto7",
-    "x1",
-    "Go",
-    "data",
-    "SUN",
-    "level",
-    "b2b",
-    "Ice",
-    "aeiou",
-    "Zz",
-    "9lives",
-    "moon",
-)
 _BY_SOURCE = {source: steps_from(source) for source in NAMES}
 _BY_TYPES: dict[tuple[str, str], tuple[Operation, ...]] = {
     (s, t): tuple(o for o in OPERATIONS if (o.source, o.target) == (s, t)) for s in NAMES for t in NAMES
@@ -78,7 +54,7 @@ def behaviour(steps: Sequence[Step]) -> str:
     effect, are one program in two wordings. Chains that the probes cannot tell apart share a split, too.
     """
     source = steps[0].operation.source
-    return f"{source}:{json.dumps([run_chain(steps, value) for value in _probes(source)])}"
+    return f"{source}:{json.dumps([run_chain(steps, value) for value in probes(source)])}"
 
 
 def specification(steps: Sequence[Step]) -> str:
@@ -152,15 +128,15 @@ def make_tests(steps: tuple[Step, ...]) -> tuple[tuple[Value, Value], ...] | Non
     swapped, come first.
     """
     rng = random.Random(int(statement_digest(canonical(steps))[:16], 16))
-    inputs = _inputs(rng, steps[0].operation.source)
+    values = inputs(rng, steps[0].operation.source)
     # The values before each step: a near miss shares those before the step that it changes.
-    stages = [inputs]
+    stages = [values]
     for step in steps:
         stages.append([step.operation.run(value, step.constant) for value in stages[-1]])
-        if any(_is_large(value) for value in stages[-1]):
+        if any(is_large(value) for value in stages[-1]):
             return None
     expected = stages[-1]
-    if len(_distinct(expected)) < 2:
+    if len(distinct(expected)) < 2:
         return None
     caught: list[set[int]] = []
     for shared, tail in _essential(steps):
@@ -169,10 +145,10 @@ def make_tests(steps: tuple[Step, ...]) -> tuple[tuple[Value, Value], ...] | Non
             return None
         caught.append(differs)
     caught += [_differing(stages[shared], tail, expected) for shared, tail in _related(rng, steps)]
-    chosen = _cover([differs for differs in caught if differs], len(inputs))
-    if len(_distinct([expected[i] for i in chosen])) < (2 if steps[-1].operation.target == "bool" else 3):
+    chosen = cover([differs for differs in caught if differs], len(values))
+    if len(distinct([expected[i] for i in chosen])) < (2 if steps[-1].operation.target == "bool" else 3):
         return None
-    return tuple((inputs[i], expected[i]) for i in chosen)
+    return tuple((values[i], expected[i]) for i in chosen)
 
 
 def _essential(steps: tuple[Step, ...]) -> Iterator[tuple[int, tuple[Step, ...]]]:
@@ -203,65 +179,6 @@ def _related(rng: random.Random, steps: tuple[Step, ...]) -> Iterator[tuple[int,
 def _differing(values: list[Value], tail: tuple[Step, ...], expected: list[Value]) -> set[int]:
     found = set()
     for i, value in enumerate(values):
-        if not _same(run_chain(tail, value), expected[i]):
+        if not same(run_chain(tail, value), expected[i]):
             found.add(i)
     return found
-
-
-def _distinct(values: list[Value]) -> set[str]:
-    return {repr(value) for value in values}
-
-
-def _cover(caught: list[set[int]], inputs: int) -> list[int]:
-    """`TESTS` inputs, the two edge cases among them, that catch as many near misses as can be; chosen greedily.
-
-    The edge cases come last, so that the public tests are telling ones.
-    """
-    edges = [0, 1]
-    left = [catch for catch in caught if not catch & set(edges)]
-    chosen: list[int] = []
-    while left and len(chosen) < TESTS - len(edges):
-        best = max(range(inputs), key=lambda i: (sum(i in catch for catch in left), -i))
-        chosen.append(best)
-        left = [catch for catch in left if best not in catch]
-    others = [i for i in range(len(edges), inputs) if i not in chosen]
-    return chosen + others[: TESTS - len(edges) - len(chosen)] + edges
-
-
-def _inputs(rng: random.Random, source: str) -> list[Value]:
-    values: list[Value] = []
-    if source == "list":
-        values += [[], [rng.randint(0, 9)]]
-        values += [_numbers(rng) for _ in range(_INPUTS - 2)]
-    elif source == "int":
-        values += [0, 1, *rng.sample(range(-60, 0), 8), *rng.sample(range(2, 30), 11), *rng.sample(range(30, 1000), 11)]
-    else:
-        values += ["", rng.choice(_WORDS)]
-        values += [" ".join(rng.choices(_WORDS, k=rng.randint(1, 4))) for _ in range(_INPUTS - 2)]
-    return values
-
-
-@functools.cache
-def _probes(source: str) -> tuple[Value, ...]:
-    rng = random.Random(f"synthesis/probes/{source}")
-    return tuple(_inputs(rng, source) + _inputs(rng, source))
-
-
-def _numbers(rng: random.Random) -> list[int]:
-    low, high = rng.choice(((-9, 20), (0, 9), (0, 20), (-9, 9)))
-    numbers = [rng.randint(low, high) for _ in range(rng.randint(2, 8))]
-    if rng.random() < 0.3:
-        numbers.append(rng.choice(numbers))
-    return numbers
-
-
-def _is_large(value: Value) -> bool:
-    if isinstance(value, int):
-        return abs(value) > _LARGEST
-    if isinstance(value, str):
-        return len(value) > _LONGEST
-    return len(value) > _LONGEST or any(abs(x) > _LARGEST for x in value)
-
-
-def _same(a: Value, b: Value) -> bool:
-    return type(a) is type(b) and a == b

@@ -1,46 +1,93 @@
-"""Small Python functions from a specification in controlled English, at five levels of difficulty."""
+"""Small Python functions from a specification in controlled English, at ten levels of difficulty."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 from proofgrad.envs.base import TRAIN, Task
-from proofgrad.envs.programs.generate import (
-    HIGHEST_LEVEL,
-    PUBLIC_TESTS,
-    Program,
-    behaviour,
-    canonical,
-    capacity,
-    gold_code,
-    programs,
-    specification,
-)
+from proofgrad.envs.programs import generate, structures
+from proofgrad.envs.programs.cases import PUBLIC_TESTS
+from proofgrad.envs.programs.containers import DICTS
+from proofgrad.envs.programs.families import LOOPS, NESTED
+from proofgrad.envs.programs.machines import MACHINES
+from proofgrad.envs.programs.recursion import RECURSIONS
 from proofgrad.envs.sampling import balanced
-from proofgrad.envs.splits import check_split, split_of, statement_digest
+from proofgrad.envs.splits import check_split, statement_digest
 from proofgrad.envs.text import answer, check_levels, check_style, default_feedback, user_prompt
 from proofgrad.verifiers.base import Verdict
 
-__all__ = ["SynthesisEnv"]
+__all__ = ["FAMILIES", "HIGHEST_LEVEL", "SynthesisEnv", "capacity"]
 
-_INSTRUCTIONS = (
+# The levels above those of chains, each with the families of its programs.
+FAMILIES: dict[int, tuple[structures.Family, ...]] = {6: LOOPS, 7: NESTED, 8: DICTS, 9: RECURSIONS, 10: MACHINES}
+HIGHEST_LEVEL = max(FAMILIES)
+
+_CHAIN_INSTRUCTIONS = (
     "Write a Python function `f` of one argument, as specified. Each step works on the result of the step before it; "
     "the function returns the result of the last one. Use the standard built-ins only and print nothing.\n"
     "Answer with one ```python block that holds the whole function and nothing else."
 )
+_INSTRUCTIONS = (
+    "Write a Python function `f` with these parameters, in this order, as specified. Leave its arguments as they are, "
+    "use the standard built-ins only and print nothing.\n"
+    "Answer with one ```python block that holds the whole function and nothing else."
+)
+
+
+class _Program(NamedTuple):
+    """A program of any level, with its tests: (arguments, expected value)."""
+
+    level: int
+    split: str
+    canonical: str
+    specification: str
+    code: str
+    tests: list[tuple[list[Any], Any]]
+
+
+def capacity(level: int, split: str) -> int:
+    """How many distinct tasks of a level and a split may be asked for at once."""
+    chains = level <= generate.HIGHEST_LEVEL
+    return generate.capacity(level, split) if chains else structures.capacity(split)
+
+
+def _programs(level: int, split: str, seed: int) -> Iterator[_Program]:
+    if level > generate.HIGHEST_LEVEL:
+        for structure, cases in structures.structured(FAMILIES[level], level, split, seed):
+            yield _Program(
+                level, split, structure.canonical(), structure.specification(), structure.gold_code(), list(cases)
+            )
+        return
+    for steps, tests in generate.programs(level, split, seed):
+        yield _Program(
+            level,
+            split,
+            generate.canonical(steps),
+            generate.specification(steps),
+            generate.gold_code(steps),
+            [([value], expected) for value, expected in tests],
+        )
 
 
 class SynthesisEnv:
-    """Chains of simple operations over lists of int, ints and strings, for the verifier ``program``.
+    """Small functions for the verifier ``program``, from chains of operations to machines with a state.
 
-    A task's level is the number of operations in the chain. Its split depends on what the chain does alone, so no
-    held-out program is a training program with its steps in another order. The tests are drawn from the chain with
-    its constants: they tell the program from those with a step left out or a constant off by one.
+    - Levels 1 to 5: as many simple operations, one after the other, on a list of int, an int or a string.
+    - Level 6: a loop with a condition and an accumulator.
+    - Level 7: two arguments, or a list of lists.
+    - Level 8: dicts that group, count and accumulate.
+    - Level 9: recursion, over nested lists, smaller numbers or digits.
+    - Level 10: a stack, a machine with three states, or an interpreter of three commands.
+
+    A task's split depends on what its program does alone, seen on fixed inputs, so no held-out program is a training
+    program in another wording. The tests are drawn from the program with its constants: they tell it from programs with
+    a step left out, a constant off by one or another part in some place.
 
     Args:
-        min_level: the fewest steps, 1 to 5.
-        max_level: the most steps, 1 to 5.
-        demo_max_level: the most steps in a demonstration; `max_level` if not given. It may be lower or higher.
+        min_level: the lowest level, 1 to 10.
+        max_level: the highest level, 1 to 10; 5 if not given.
+        demo_max_level: the highest level of a demonstration; `max_level` if not given. It may be lower or higher.
         style: ``plain`` prompts are a comment line and the completion is the function; ``chat`` prompts are one user
             message that asks for a fenced block.
 
@@ -52,10 +99,11 @@ class SynthesisEnv:
     verifier = "program"
     domain = "programs"
 
+    # The default is not the highest level: published runs hang on the tasks that the defaults have always given.
     def __init__(
         self,
         min_level: int = 1,
-        max_level: int = HIGHEST_LEVEL,
+        max_level: int = generate.HIGHEST_LEVEL,
         demo_max_level: int | None = None,
         style: str = "plain",
     ) -> None:
@@ -80,34 +128,33 @@ class SynthesisEnv:
         """The verifier's answer in words for the policy."""
         return default_feedback(verdict)
 
-    def _sample(self, levels: range, split: str, n: int, seed: int) -> list[tuple[int, Program]]:
+    def _sample(self, levels: range, split: str, n: int, seed: int) -> list[tuple[int, _Program]]:
         return balanced(
             self.name,
             levels,
             n,
             seed,
-            stream=lambda level: programs(level, split, seed),
+            stream=lambda level: _programs(level, split, seed),
             capacity=lambda level: capacity(level, split),
         )
 
-    def _completion(self, program: Program) -> str:
-        code = gold_code(program.steps)
-        return code if self._style == "plain" else f"```python\n{code}\n```"
+    def _completion(self, program: _Program) -> str:
+        return program.code if self._style == "plain" else f"```python\n{program.code}\n```"
 
-    def _task(self, program: Program, seed: int) -> Task:
-        text = canonical(program.steps)
-        comment = f"# {specification(program.steps)}\n"
+    def _task(self, program: _Program, seed: int) -> Task:
+        comment = f"# {program.specification}\n"
+        chain = program.level <= generate.HIGHEST_LEVEL
         return Task(
-            id=f"{self.name}-{statement_digest(text)[:12]}",
-            prompt=user_prompt(comment, self._style, _INSTRUCTIONS),
+            id=f"{self.name}-{statement_digest(program.canonical)[:12]}",
+            prompt=user_prompt(comment, self._style, _CHAIN_INSTRUCTIONS if chain else _INSTRUCTIONS),
             problem={
                 "entry_point": "f",
-                "tests": [{"args": [value], "expected": expected} for value, expected in program.tests],
+                "tests": [{"args": arguments, "expected": expected} for arguments, expected in program.tests],
                 "public": PUBLIC_TESTS,
             },
             verifier=self.verifier,
             domain=self.domain,
-            difficulty=float(len(program.steps)),
-            split=split_of(behaviour(program.steps)),
+            difficulty=float(program.level),
+            split=program.split,
             source=f"{self.name}@{seed}",
         )

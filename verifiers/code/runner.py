@@ -3,6 +3,9 @@
 The order of the conversation carries the soundness: the child proves its isolation before it gets the source, and
 answers each batch of inputs before it gets the next one. So nothing in reply `i` can depend on the inputs of a later
 batch, and a reply that may be shown to the policy is put before the inputs that may not.
+
+A whole program gets a run of its own for each test, in a new child each time, and its input only after it compiled:
+it can learn nothing from the input of another test.
 """
 
 from __future__ import annotations
@@ -58,6 +61,7 @@ class Run:
         status: wait status of the process: minus the signal number, or the exit code. For messages only.
         layers: isolation layers, as the child reported them before it had seen the source.
         python: version of the interpreter that ran it.
+        stdout: what a whole program wrote to its standard output.
     """
 
     ending: Ending
@@ -65,6 +69,7 @@ class Run:
     status: int = 0
     layers: dict[str, str] = field(default_factory=dict)
     python: str = ""
+    stdout: bytes = b""
 
 
 class Runner:
@@ -91,19 +96,40 @@ class Runner:
         batches: Sequence[Sequence[str]],
         limits: Limits,
         admit: Callable[[dict[str, str]], None] = lambda layers: None,
+        tagged: bool = False,
     ) -> Run:
         """Execute `source` and call `entry_point` on each input (a JSON array as text) of each batch.
 
-        `admit` sees the layers before the source is sent; what it raises ends the run and is passed on.
+        `admit` sees the layers before the source is sent; what it raises ends the run and is passed on. With `tagged`,
+        inputs and answers are written as in `values.py`.
 
         Raises:
             WorkerDied: two zygotes failed.
         """
+        return self._lend(lambda zygote: _run_once(zygote, source, entry_point, batches, limits, admit, tagged))
+
+    def run_program(
+        self,
+        source: str,
+        stdin: bytes,
+        limits: Limits,
+        admit: Callable[[dict[str, str]], None] = lambda layers: None,
+    ) -> Run:
+        """Execute `source` as a whole program that reads `stdin`; of its output, at most `limits.answer_bytes`.
+
+        In the run's replies come first how compiling went, then, if the program let us say so, what it died of.
+
+        Raises:
+            WorkerDied: two zygotes failed.
+        """
+        return self._lend(lambda zygote: _run_program_once(zygote, source, stdin, limits, admit))
+
+    def _lend(self, use: Callable[[Zygote], Run]) -> Run:
         zygote = self._idle.get()
         try:
             for attempt in (1, 2):
                 try:
-                    return _run_once(zygote, source, entry_point, batches, limits, admit)
+                    return use(zygote)
                 except ZygoteError as error:
                     zygote.close()
                     if attempt == 2:
@@ -140,6 +166,7 @@ def _run_once(
     batches: Sequence[Sequence[str]],
     limits: Limits,
     admit: Callable[[dict[str, str]], None],
+    tagged: bool,
 ) -> Run:
     channel = zygote.begin(limits)
     try:
@@ -147,14 +174,12 @@ def _run_once(
         admit(layers)
         run = Run(Ending.COMPLETE, layers=layers, python=python)
         deadline = time.monotonic() + limits.timeout_s
-        first: dict[str, object] = {"source": source, "entry_point": entry_point}
+        first: dict[str, object] = {"source": source, "entry_point": entry_point, "tagged": tagged}
         try:
             for number, batch in enumerate(batches, 1):
                 request = {**first, "args": list(batch), "last": number == len(batches)}
                 channel.send_frame(request, deadline)
-                reply = parse_strict(channel.receive_frame(limits.answer_bytes + (1 << 16), deadline))
-                if not isinstance(reply, dict):
-                    raise NotStrictJson("not an object")
+                reply = _object(channel.receive_frame(limits.answer_bytes + (1 << 16), deadline))
                 run.replies.append(reply)
                 first = {}
                 if reply.get("module") is not None:
@@ -173,6 +198,60 @@ def _run_once(
         return run
     finally:
         channel.close()
+
+
+def _run_program_once(
+    zygote: Zygote, source: str, stdin: bytes, limits: Limits, admit: Callable[[dict[str, str]], None]
+) -> Run:
+    channel, stream = zygote.begin_program(limits)
+    try:
+        layers, python = _hello(channel)
+        admit(layers)
+        run = Run(Ending.COMPLETE, layers=layers, python=python)
+        deadline = time.monotonic() + limits.timeout_s
+        ended: int | None = None
+        try:
+            channel.send_frame({"source": source, "program": True}, deadline)
+            run.replies.append(_object(channel.receive_frame(_HELLO_BYTES, deadline)))
+            if run.replies[0].get("module") is None:
+                run.stdout = stream.converse(stdin, limits.answer_bytes, deadline)
+            ended = zygote.wait(deadline)  # a program may close its output and go on
+            if ended is None:
+                run.ending = Ending.TIMEOUT
+        except ChannelTimeout:
+            run.ending = Ending.TIMEOUT
+        except ChannelClosed:
+            run.ending = Ending.DIED
+        except FrameTooLong:
+            run.ending = Ending.OUTPUT_LIMIT
+        except NotStrictJson:
+            run.ending = Ending.CHANNEL_ABUSE
+        run.status = zygote.end() if ended is None else ended
+        if run.ending is Ending.COMPLETE:
+            _last_words(run, channel.drain(_HELLO_BYTES))
+        return run
+    finally:
+        channel.close()
+        stream.close()
+
+
+def _last_words(run: Run, data: bytes) -> None:
+    """What the channel still holds after a whole program: nothing, or one frame of the harness's."""
+    if not data:
+        return
+    try:
+        if len(data) != 4 + int.from_bytes(data[:4], "big"):
+            raise NotStrictJson("not one frame")
+        run.replies.append(_object(data[4:]))
+    except NotStrictJson:
+        run.ending = Ending.CHANNEL_ABUSE
+
+
+def _object(frame: bytes) -> dict[str, object]:
+    value = parse_strict(frame)
+    if not isinstance(value, dict):
+        raise NotStrictJson("not an object")
+    return value
 
 
 def _hello(channel: Channel) -> tuple[dict[str, str], str]:

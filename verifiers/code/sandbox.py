@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,7 +66,7 @@ class Limits:
         timeout_s: wall clock for the whole candidate, all tests together, from the moment it gets its source.
         memory_bytes: address space of a process, the interpreter included.
         processes: processes and threads; 1 means that the candidate can start neither.
-        answer_bytes: size of one answer as JSON, and of all answers of a reply together.
+        answer_bytes: size of one answer as JSON, and of all answers of a reply together; of a whole program's output.
     """
 
     timeout_s: float = 2.0
@@ -137,6 +138,58 @@ class Channel:
             raise FrameTooLong(size)
         return self.receive(size, deadline)
 
+    def converse(self, data: bytes, cap: int, deadline: float) -> bytes:
+        """Write `data` and then the end of file, while reading all that comes, until the other side is gone.
+
+        Both at once, because a program may answer before it has read everything, and may never read it at all.
+        """
+        received, unsent, sending = bytearray(), memoryview(data), True
+        while True:
+            happened = self._wait(select.POLLIN | (select.POLLOUT if sending else 0), deadline)
+            if sending and happened & ~select.POLLIN:
+                try:
+                    unsent = unsent[self.socket.send(unsent) :] if unsent else unsent
+                    if not unsent:
+                        self.socket.shutdown(socket.SHUT_WR)
+                        sending = False
+                except BlockingIOError:
+                    pass
+                except OSError:
+                    sending = False  # nobody reads any more, which is a program's right
+            if happened & ~select.POLLOUT:
+                try:
+                    part = self.socket.recv(1 << 16)
+                except BlockingIOError:
+                    continue
+                except OSError:
+                    return bytes(received)  # it ended with input unread
+                if not part:
+                    return bytes(received)
+                received += part
+                if len(received) > cap:
+                    raise FrameTooLong(len(received))
+
+    def ready(self, deadline: float) -> bool:
+        """Whether something can be read before the deadline."""
+        try:
+            self._wait(select.POLLIN, deadline)
+        except ChannelTimeout:
+            return False
+        return True
+
+    def drain(self, cap: int) -> bytes:
+        """What lies unread after the other side has ended; at most `cap` bytes and one."""
+        data = bytearray()
+        while len(data) <= cap:
+            try:
+                part = self.socket.recv(cap + 1 - len(data))
+            except OSError:
+                break
+            if not part:
+                break
+            data += part
+        return bytes(data)
+
     def leftover(self) -> bool:
         """Whether bytes lie unread after the other side has ended."""
         try:
@@ -148,12 +201,14 @@ class Channel:
         """Close the socket; idempotent."""
         self.socket.close()
 
-    def _wait(self, event: int, deadline: float) -> None:
+    def _wait(self, event: int, deadline: float) -> int:
         poller = select.poll()
         poller.register(self.socket, event)
         left = deadline - time.monotonic()
-        if left <= 0 or not poller.poll(left * 1000 + 1):
+        happened = poller.poll(left * 1000 + 1) if left > 0 else []
+        if not happened:
             raise ChannelTimeout
+        return happened[0][1]
 
 
 class Zygote:
@@ -181,22 +236,53 @@ class Zygote:
         Raises:
             ZygoteError: it could not be started or did not answer.
         """
+        return self._begin(limits, 1)[0]
+
+    def begin_program(self, limits: Limits) -> tuple[Channel, Channel]:
+        """Start a run of a whole program: the channel, and a stream that is its standard input and output.
+
+        Raises:
+            ZygoteError: it could not be started or did not answer.
+        """
+        channel, stream = self._begin(limits, 2)
+        return channel, stream
+
+    def _begin(self, limits: Limits, channels: int) -> list[Channel]:
         if self._owner != os.getpid():
             self._forget()  # after a fork of the parent the process belongs to the other copy
         if self._process is None:
             self._start()
-        ours, theirs = socket.socketpair()
+        ours: list[Channel] = []
+        theirs: list[socket.socket] = []
         try:
-            with theirs:
+            for _ in range(channels):
+                near, far = socket.socketpair()
+                ours.append(Channel(near))
+                theirs.append(far)
+            try:
                 cpu = int(limits.timeout_s) + 2  # a second line of defence behind the parent's wall clock
                 wall = limits.timeout_s + 2 * _REPLY_S
                 message = RUN.pack(b"R", cpu, limits.memory_bytes, limits.processes, limits.answer_bytes, wall)
-                self._send(message, theirs.fileno())
+                self._send(message, [far.fileno() for far in theirs])
+            finally:
+                for far in theirs:
+                    far.close()
             self._event(b"S")
         except ZygoteError:
-            ours.close()
+            for near_channel in ours:
+                near_channel.close()
             raise
-        return Channel(ours)
+        return ours
+
+    def wait(self, deadline: float) -> int | None:
+        """Wait for a run to end by itself: the wait status of its init, after which there is nothing to `end`, or None.
+
+        Raises:
+            ZygoteError: the zygote is gone.
+        """
+        if self._control is None:
+            raise ZygoteError("not running")
+        return self._event(b"D") if self._control.ready(deadline) else None
 
     def end(self) -> int:
         """End the run, killing all that is left of it, and wait until nothing is; the wait status of its init.
@@ -247,15 +333,15 @@ class Zygote:
             self.close()
             raise ZygoteError(f"{self.interpreter} did not start: {type(error).__name__}: {error}") from error
 
-    def _send(self, message: bytes, descriptor: int | None = None) -> None:
+    def _send(self, message: bytes, descriptors: Sequence[int] = ()) -> None:
         if self._control is None:
             raise ZygoteError("not running")
         try:
-            if descriptor is None:
+            if not descriptors:
                 self._control.send(message, time.monotonic() + _REPLY_S)
             else:
-                # The message fits the empty socket buffer: one call sends all of it, together with the descriptor.
-                socket.send_fds(self._control.socket, [message], [descriptor])
+                # The message fits the empty socket buffer: one call sends all of it, together with the descriptors.
+                socket.send_fds(self._control.socket, [message], descriptors)
         except (OSError, ChannelClosed, ChannelTimeout) as error:
             raise ZygoteError(f"the zygote is gone: {type(error).__name__}") from error
 

@@ -3,7 +3,7 @@
 Run by `sandbox.py`, never imported by it. Standard library only. A fresh interpreter (not a fork of the trainer) enters
 the namespaces once, imports what programs commonly use, and then answers one message at a time:
 
-    parent -> zygote   RUN (limits) with one file descriptor attached, or KILL
+    parent -> zygote   RUN (limits) with one file descriptor attached, or two, or KILL
     zygote -> parent   READY (the layers, as JSON), once; then STARTED and DONE (wait status) for each RUN
 
 The descriptor is a private channel between the parent and that run. The child made for the run reads the request from
@@ -13,13 +13,20 @@ from; the zygote itself never reads the channel. Expected values are not in any 
 On the channel, each frame is a 4-byte big-endian length and a JSON object:
 
     child  -> parent   {"layers": {...}, "python": version}  before it has seen anything of the request: unforgeable
-    parent -> child    {"source", "entry_point", "args": [JSON text, ...], "last": bool}
+    parent -> child    {"source", "entry_point", "tagged": bool, "args": [JSON text, ...], "last": bool}
     child  -> parent   {"module": null | fault, "answers": [answer, ...]}
     parent -> child    {"args": [...], "last": bool}        any number of times, until "last"
     child  -> parent   {"answers": [...]}
 
     answer  {"value": JSON text} | {"unserialisable": why} | {"overflow": bytes} | fault
     fault   {"error": class name, "message": text, "line": line of the candidate or null, "kind"?: ...}
+
+With "tagged", arguments and values are written as in `values.py`. A whole program (`program.py`) has a second
+descriptor for its standard input and output, on which nothing comes before it is compiled; the first then carries:
+
+    parent -> child    {"source", "program": true}
+    child  -> parent   {"module": null | fault}             compiled, not yet executed: unforgeable too
+    child  -> parent   {"fault": null | fault}              unless the program left without us
 
 From the moment the source is executed, whatever comes back is a *claim* by the candidate; the parent treats it so.
 """
@@ -47,13 +54,21 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     from proofgrad.verifiers import confine
+    from proofgrad.verifiers.code import program, values
 elif __name__ == "__main__":
     # By path, because the script's own folder is kept off sys.path, where a candidate's imports would find it.
     import importlib.util
 
-    _spec = importlib.util.spec_from_file_location("confine", os.path.join(os.path.dirname(os.path.dirname(__file__)), "confine.py"))
-    confine = importlib.util.module_from_spec(_spec)
-    _spec.loader.exec_module(confine)
+    def _beside(path: str) -> types.ModuleType:
+        spec = importlib.util.spec_from_file_location(os.path.splitext(os.path.basename(path))[0], path)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    _here = os.path.dirname(os.path.abspath(__file__))
+    confine = _beside(os.path.join(os.path.dirname(_here), "confine.py"))
+    program = _beside(os.path.join(_here, "program.py"))
+    values = _beside(os.path.join(_here, "values.py"))
 
 __all__ = ["main"]
 
@@ -149,23 +164,23 @@ def serve(control: socket.socket, confinement: Confinement, pid_namespace: int |
         operation, cpu, memory, processes, answer_bytes, wall = message
         if operation != b"R":
             continue  # a KILL that came after its run had ended
-        channel = descriptors[0]
         if pid_namespace is not None and not confine.new_pid_namespace():
             os._exit(1)  # the parent starts another zygote
         child = os.fork()
         if child == 0:
             control.close()
-            _run_child(channel, confinement, cpu, memory, processes, answer_bytes)
+            _run_child(descriptors, confinement, cpu, memory, processes, answer_bytes)
         if pid_namespace is not None and not confine.return_to_pid_namespace(pid_namespace):
             os._exit(1)
-        os.close(channel)
+        for descriptor in descriptors:
+            os.close(descriptor)
         control.sendall(EVENT.pack(b"S", 0))
         status = _watch(control, child, wall)
         control.sendall(EVENT.pack(b"D", os.waitstatus_to_exitcode(status)))
 
 
 def _receive(control: socket.socket) -> tuple[tuple[Any, ...] | None, list[int]]:
-    data, descriptors, _, _ = socket.recv_fds(control, RUN.size, 1)
+    data, descriptors, _, _ = socket.recv_fds(control, RUN.size, 2)
     while data and len(data) < RUN.size:
         more = control.recv(RUN.size - len(data))
         if not more:
@@ -213,9 +228,9 @@ def _kill(child: int) -> None:
 
 
 def _run_child(
-    channel: int, confinement: Confinement, cpu: int, memory: int, processes: int, answer_bytes: int
+    descriptors: list[int], confinement: Confinement, cpu: int, memory: int, processes: int, answer_bytes: int
 ) -> NoReturn:
-    leave = os._exit
+    leave, status = os._exit, 0
     try:
         with contextlib.suppress(OSError):
             os.setsid()
@@ -226,15 +241,18 @@ def _run_child(
         layers.update(confine.drop_privileges())
         layers["landlock"] = confine.restrict_files(confinement.rules)
         layers["seccomp"] = confine.forbid_syscalls(confinement.filters[processes <= 1])
-        os.dup2(channel, CHANNEL_FD)
+        for stream in descriptors[1:]:
+            os.dup2(stream, 0)
+            os.dup2(stream, 1)
+        os.dup2(descriptors[0], CHANNEL_FD)
         os.closerange(CHANNEL_FD + 1, 1 << 20)
         os.chdir("/")
         random.seed(0)  # a judgement should not depend on the moment it is made
         send, receive = _frames(CHANNEL_FD)
         send({"layers": layers, "python": platform.python_version()})
-        _converse(send, receive, answer_bytes)
+        status = _converse(send, receive, answer_bytes)
     finally:
-        leave(0)
+        leave(status)
 
 
 def _frames(fd: int) -> tuple[Callable[[dict[str, Any]], None], Callable[[], dict[str, Any]]]:
@@ -267,26 +285,48 @@ def _frame(value: dict[str, Any]) -> bytes:
     return len(data).to_bytes(4, "big") + data
 
 
-def _converse(send: Callable[[dict[str, Any]], None], receive: Callable[[], dict[str, Any]], answer_bytes: int) -> None:
+def _converse(send: Callable[[dict[str, Any]], None], receive: Callable[[], dict[str, Any]], answer_bytes: int) -> int:
+    """Do what the parent asks; the exit status, which is 0 but for a whole program's own."""
     request = receive()
+    if "program" in request:
+        return _whole_program(send, request["source"])
     function, fault = _load(request["source"], request["entry_point"])
     reply: dict[str, Any] = {"module": fault}
+    answer = _tagged_answer if request["tagged"] else _answer
     while True:
-        answers = [] if function is None else [_answer(function, text, answer_bytes) for text in request["args"]]
+        answers = [] if function is None else [answer(function, text, answer_bytes) for text in request["args"]]
         send({**reply, "answers": answers})
         if request["last"]:
-            return
+            return 0
         request, reply = receive(), {}
 
 
-def _load(source: str, entry_point: str) -> tuple[Callable[..., object] | None, dict[str, Any] | None]:
-    """Execute the candidate as a module; (entry point, None) or (None, what was wrong with it)."""
+def _whole_program(send: Callable[[dict[str, Any]], None], source: str) -> int:
+    code, fault = _compile(source)
+    send({"module": fault})
+    if code is None:
+        return 0
+    fault, status = program.execute(code, FILENAME, _fault)
+    with contextlib.suppress(OSError):  # the program may have closed the channel, which is no fault
+        send({"fault": fault})
+    return status
+
+
+def _compile(source: str) -> tuple[types.CodeType | None, dict[str, Any] | None]:
+    """(the candidate's code, None) or (None, why there is none)."""
     try:
-        code = compile(source, FILENAME, "exec", dont_inherit=True)
+        return compile(source, FILENAME, "exec", dont_inherit=True), None
     except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
         line = getattr(error, "lineno", None)
         text = getattr(error, "msg", None) or str(error)
         return None, {"kind": "syntax", "error": type(error).__name__, "message": text, "line": line}
+
+
+def _load(source: str, entry_point: str) -> tuple[Callable[..., object] | None, dict[str, Any] | None]:
+    """Execute the candidate as a module; (entry point, None) or (None, what was wrong with it)."""
+    code, fault = _compile(source)
+    if code is None:
+        return None, fault
     module = types.ModuleType("candidate")
     sys.modules["candidate"] = module  # dataclasses and typing look their module up by name
     try:
@@ -315,9 +355,25 @@ def _answer(function: Callable[..., object], args: str, answer_bytes: int) -> di
     return {"value": text} if len(text) <= answer_bytes else {"overflow": len(text)}
 
 
+def _tagged_answer(function: Callable[..., object], args: str, answer_bytes: int) -> dict[str, Any]:
+    """The same for tagged values."""
+    try:
+        value = function(*_untag(_decode(args)))
+    except BaseException as error:
+        return _fault(error)
+    try:
+        text = _encode(_tag(value))
+    except BaseException as error:
+        known = isinstance(error, _NotPlain)
+        return {"unserialisable": str(error) if known else f"{type(error).__name__} while writing it as JSON"}
+    return {"value": text} if len(text) <= answer_bytes else {"overflow": len(text)}
+
+
 _decode = json.JSONDecoder().decode
 _encode = json.JSONEncoder(allow_nan=False).encode
 _encode_frame = json.JSONEncoder().encode
+if __name__ == "__main__":
+    _tag, _untag, _NotPlain = values.tag, values.untag, values.NotPlain
 
 
 def _not_plain(value: object) -> str | None:

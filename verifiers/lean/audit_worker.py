@@ -29,7 +29,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from proofgrad.verifiers import confine
-from proofgrad.verifiers.lean.kernel import Environment, Kernel, RefusedError, replay_order
+from proofgrad.verifiers.lean.kernel import Builder, Environment, Kernel, RefusedError, replay_order
 from proofgrad.verifiers.lean.olean import Declaration, MalformedModuleError, Module, Name, read_module, show
 
 __all__ = ["Auditor", "main"]
@@ -92,10 +92,13 @@ class Auditor:
         for name in replay_order(asked, asked.declarations, self._known):
             environment = self.kernel.add(environment, name, builder.declaration(name))
         known = self._known | {name: (asked, found) for name, found in asked.declarations.items()}
+        builder = self.kernel.builder(given)
         answers = []
         for theorem, goal in claims:
             try:
-                answers.append(self._judge(environment, known, given, _split(theorem), _split(goal), heartbeats))
+                answers.append(
+                    self._judge(environment, known, given, builder, _split(theorem), _split(goal), heartbeats)
+                )
             except RefusedError as refused:
                 reason = "lean.resource" if refused.is_exhausted else "cheat.kernel"
                 answers.append({"refused": str(refused), "reason": reason})
@@ -106,6 +109,7 @@ class Auditor:
         environment: Environment,
         known: dict[Name, tuple[Module, Declaration]],
         given: Module,
+        builder: Builder,
         theorem: Name,
         goal: Name,
         heartbeats: int,
@@ -117,7 +121,6 @@ class Auditor:
             order = replay_order(given, [theorem], known)
         except KeyError as error:
             return {"refused": f"it rests on an unknown constant {error}", "reason": "cheat.kernel"}
-        builder = self.kernel.builder(given)
         axioms: set[str] = set()
         for name in order:
             part = given.declarations[name]
@@ -166,7 +169,7 @@ def main(control_fd: int, library: str, modules: Sequence[str]) -> None:
     control = socket.socket(fileno=control_fd)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
-    confine.die_with_parent()
+    # No parent-death signal here: it would come when the *thread* that started this process ends. The channel tells.
     auditor = Auditor(library, modules)
     layers = confine.enter_namespaces()
     if layers["pid"] == confine.ACTIVE:

@@ -80,7 +80,7 @@ class Audit:
     Attributes:
         reason: None when the claim stands; ``cheat.missing``, ``cheat.statement``, ``cheat.axiom``, ``cheat.kernel``,
             ``lean.unstable``, ``lean.timeout`` or ``lean.resource`` when it falls; ``infra.audit`` when the audit
-            itself failed.
+            itself failed; ``problem.statement`` when the goal does not elaborate.
         detail: one line about a reason.
         axioms: what the proof rests on.
         evidence: how it was looked at.

@@ -5,20 +5,20 @@ candidate can neither pass by deceit nor touch a neighbour:
 
     our header: imports of our choice
     a canary theorem                         Lean works
-    def S1 : Prop := ∀ binders, type         every statement as a definition, before anything of a candidate is read
+    def S1 : Prop := ∀ binders, type         where no audit follows: statements, before anything of a candidate is read
     theorem P1 binders : type :=             a body: our header; names are random in each run, so no candidate knows one
      <candidate, each line moved in by one space>
     namespace N2                             a file: its theorems, in a namespace of their own
      <candidate, each line moved in by one space>
     end N2
     #print axioms P1                         ends the candidate's span: a parse error at its end lands before the next
-    theorem C1 : S1 := @P1                   what was proved is what we asked for
+    theorem C1 : S1 := @P1                   what was proved is what we asked for; only where no audit tells
     #print axioms C1
     ...
     a canary theorem                         nothing cut the file short
 
 The candidate has gone through `soundness.scan`, so it holds no command besides theorems. A candidate stands when both
-canaries live, no error and no placeholder message lies in its span, both axiom reports are in their places, and only
+canaries live, no error and no placeholder message lies in its span, the axiom reports are in their places, and only
 allowed axioms are in them.
 
 The second tier is the audit: the backend looks at each theorem that stood again, in a process where no candidate's text
@@ -26,7 +26,8 @@ has been read (see `audit_worker` for the embedded Lean: the kernel replays what
 
 A run that dies says nothing about anybody: the suspect is judged alone and the others again. Alone, what exhausts its
 own limits is a FAIL; when even the canaries fail without it, the verdict is UNKNOWN. A statement that does not
-elaborate is the task author's mistake: UNKNOWN with reason ``problem.statement``.
+elaborate is the task author's mistake: UNKNOWN with reason ``problem.statement``. Since it costs as much to elaborate a
+statement as many a proof, one is looked at by itself only when a failure may be its fault, and once.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ ISOLATION = ("network", "pid", "root")
 
 _JUDGEMENT = "2"  # bump it when the same toolchain and library can judge differently
 _FEEDBACK_TOKENS = 300
+_REMEMBERED = 10_000  # statements
 _LIMITS, _FULL_LIMITS = Limits(5, 20_000), Limits(60, 400_000)
 
 
@@ -72,11 +74,10 @@ class _Span:
 
     block: str  # the lines that declare the theorem
     theorem: str  # its full name
-    check: str
-    statement_line: int
+    check: str | None  # name of the restatement, if there is one
     first_line: int  # our line before the candidate's first
-    report_line: int  # the first axiom report
-    last_line: int  # the second one
+    report_line: int  # the axiom report
+    last_line: int  # that of the restatement, if there is one
     hidden: tuple[str, ...]  # names that the policy must not see
 
 
@@ -121,7 +122,7 @@ class LeanVerifier:
         self,
         *,
         toolchain: str | None = None,
-        batch_size: int = 64,
+        batch_size: int = 128,
         cpu_seconds: int | None = None,
         heartbeats: int | None = None,
         audit: bool = True,
@@ -141,6 +142,7 @@ class LeanVerifier:
             f"{_JUDGEMENT} {self.backend.identity} cpu {self._limits.cpu_seconds} "
             f"heartbeats {self._limits.heartbeats} feedback {feedback_tokens}{'' if audit else ' unaudited'}"
         )
+        self._sound: set[tuple[str, str]] = set()  # headers and statements that elaborate
         self._has_warned = False
         if require_isolation and (missing := self.missing_layers()):
             raise SandboxError(f"require_isolation: Lean cannot be shut in here; {'; '.join(missing)}")
@@ -200,12 +202,13 @@ class LeanVerifier:
         """Verdicts by index; reads as many texts as it takes, nearly always one."""
         verdicts: dict[int, Verdict] = {}
         standing: list[tuple[_Entry, _Span, Verdict]] = []
+        doubtful: list[_Entry] = []
         work = [list(entries)]
         while work:
             group = work.pop()
             if not group:
                 continue
-            file = _write(group)
+            file = _write(group, restate=not self._audit)
             done = self._elaborate(file.text, group[0].header, len(group))
             if done.ending is Ending.BROKEN:
                 lost = Verdict.unknown("infra.toolchain", feedback=done.detail, evidence=self._evidence(len(group)))
@@ -229,9 +232,40 @@ class LeanVerifier:
                     verdicts[entry.index] = replace(verdict, seconds=seconds)
                     if verdict.is_pass:
                         standing.append((entry, span, verdicts[entry.index]))
+                    elif _may_be_the_statements(entry, span, done.messages):
+                        doubtful.append(entry)
+        verdicts.update(self._blame_statements(doubtful))
         if standing and self._audit:
             verdicts.update(self._look_again(standing))
         return verdicts
+
+    def _blame_statements(self, doubtful: Sequence[_Entry]) -> dict[int, Verdict]:
+        """UNKNOWN for the entries whose statement does not elaborate by itself."""
+        unknown = {e.statement.proposition for e in doubtful if (e.header, e.statement.proposition) not in self._sound}
+        if not unknown:
+            return {}
+        header, goals = doubtful[0].header, sorted(unknown)
+        done = self._elaborate("".join(f"def {fresh_name()} : Prop := {goal}\n" for goal in goals), header, len(goals))
+        if done.ending is not Ending.DONE:
+            return {}  # the verdicts stand: that Lean lives was seen
+        said = {message.line: message for message in reversed(done.messages) if message.is_error}
+        if len(self._sound) > _REMEMBERED:
+            self._sound.clear()
+        broken: dict[str, str] = {}
+        for line, goal in enumerate(goals, 1):
+            if line in said:
+                broken[goal] = " ".join(said[line].text.split())[:300]
+            else:
+                self._sound.add((header, goal))
+        return {
+            entry.index: Verdict.unknown(
+                "problem.statement",
+                feedback=f"the statement does not elaborate: {broken[entry.statement.proposition]}",
+                evidence=self._evidence(len(goals)),
+            )
+            for entry in doubtful
+            if entry.statement.proposition in broken
+        }
 
     def _look_again(self, standing: Sequence[tuple[_Entry, _Span, Verdict]]) -> dict[int, Verdict]:
         """The verdicts on candidates that stood, after their audit."""
@@ -245,10 +279,6 @@ class LeanVerifier:
     def _verdict(self, entry: _Entry, span: _Span, messages: Sequence[Message], batch: int) -> Verdict | None:
         """What these messages say about one entry; None when its reports are missing though nothing went wrong."""
         evidence = self._evidence(batch)
-        at_statement = [m for m in messages if m.line == span.statement_line and m.is_error]
-        if at_statement:
-            said = " ".join(at_statement[0].text.split())[:300]
-            return Verdict.unknown("problem.statement", feedback=f"the statement does not elaborate: {said}")
         mine = [m for m in messages if span.first_line <= m.line <= span.last_line]
         # Lines from the candidate's first; `render` and `classify` know what to make of those before and behind it.
         errors = [m.moved(-span.first_line, -1) for m in mine if m.is_error and m.line <= span.report_line]
@@ -266,7 +296,7 @@ class LeanVerifier:
             return _rests_on(axioms, evidence)
         if any(m.is_error for m in mine):
             return Verdict.failed("cheat.statement", feedback="the proof proves something else", evidence=evidence)
-        if _report(mine, span.check, span.last_line) != axioms:
+        if span.check is not None and _report(mine, span.check, span.last_line) != axioms:
             return None
         return Verdict.passed("lean.ok", evidence=evidence)
 
@@ -275,7 +305,7 @@ class LeanVerifier:
         evidence = self._evidence(1)
         if done.ending is Ending.OVERLOADED:
             return Verdict.unknown("infra.overloaded", feedback=done.detail, evidence=evidence)
-        file = _write([])
+        file = _write([], restate=False)
         alone = self._elaborate(file.text, header, 0)
         if alone.ending is not Ending.DONE or not _canaries_live(file, alone.messages):
             return Verdict.unknown("infra.lean_failed", feedback="Lean itself does not run", evidence=evidence)
@@ -310,7 +340,7 @@ def _after_audit(verdict: Verdict, audit: Audit) -> Verdict:
         is_allowed = audit.axioms <= ALLOWED_AXIOMS
         return replace(verdict, evidence=evidence) if is_allowed else _rests_on(audit.axioms, evidence)
     evidence["audit"] = audit.detail
-    if audit.reason.startswith("infra."):
+    if audit.reason.startswith(("infra.", "problem.")):
         return Verdict.unknown(audit.reason, feedback=audit.detail, evidence=evidence)
     return Verdict.failed(audit.reason, feedback=_FELL.get(audit.reason, "the proof does not check"), evidence=evidence)
 
@@ -325,16 +355,21 @@ _FELL = {
 }
 
 
+def _may_be_the_statements(entry: _Entry, span: _Span, messages: Sequence[Message]) -> bool:
+    """Whether a failure may be the statement's own: an error on our line of it; a file does not even hold it."""
+    return entry.candidate.theorem is not None or any(m.is_error and m.line == span.first_line for m in messages)
+
+
 def _rests_on(axioms: Iterable[str], evidence: Mapping[str, Json]) -> Verdict:
     shown = ", ".join(sorted(set(axioms) - ALLOWED_AXIOMS))
     return Verdict.failed("cheat.axiom", feedback=f"the proof rests on {shown}", evidence=evidence)
 
 
-def _write(entries: Sequence[_Entry]) -> _File:
-    """The text that judges these entries."""
+def _write(entries: Sequence[_Entry], *, restate: bool) -> _File:
+    """The text that judges these entries; `restate` has each theorem close its statement in the same text."""
     lines: list[str] = []
     canaries: list[tuple[str, int]] = []
-    names: dict[str, tuple[str, int]] = {}
+    goals: dict[str, str] = {}
 
     def add_canary() -> None:
         name = fresh_name()
@@ -343,15 +378,13 @@ def _write(entries: Sequence[_Entry]) -> _File:
         canaries.append((name, len(lines)))
 
     add_canary()
-    for entry in entries:
+    for entry in entries if restate else ():
         proposition = entry.statement.proposition
-        if proposition not in names:
-            name = fresh_name()
-            lines.append(f"def {name} : Prop := {proposition}")
-            names[proposition] = (name, len(lines))
+        if proposition not in goals:
+            goals[proposition] = fresh_name()
+            lines.append(f"def {goals[proposition]} : Prop := {proposition}")
     spans = []
     for entry in entries:
-        goal, goal_line = names[entry.statement.proposition]
         own, check = fresh_name(), fresh_name()
         first, candidate = len(lines) + 1, entry.candidate
         moved_in = [f" {line}" for line in candidate.text.split("\n")]
@@ -364,8 +397,11 @@ def _write(entries: Sequence[_Entry]) -> _File:
         block = "".join(f"{line}\n" for line in lines[first - 1 :])
         lines.append(f"#print axioms {theorem}")
         report = len(lines)
-        lines += [f"theorem {check} : {goal} := @{theorem}", f"#print axioms {check}"]
-        spans.append(_Span(block, theorem, check, goal_line, first, report, len(lines), (theorem, own, check)))
+        if restate:
+            goal = goals[entry.statement.proposition]
+            lines += [f"theorem {check} : {goal} := @{theorem}", f"#print axioms {check}"]
+        name = check if restate else None
+        spans.append(_Span(block, theorem, name, first, report, len(lines), (theorem, own, check)))
     add_canary()
     return _File("\n".join(lines) + "\n", spans, canaries)
 

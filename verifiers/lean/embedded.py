@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import tempfile
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -42,6 +43,7 @@ class EmbeddedLean:
     def __init__(self, toolchain: Toolchain | None = None) -> None:
         self._toolchain = toolchain or Toolchain()
         self._kernel: KernelAudit | None = None
+        self._lock = threading.Lock()
         self._layers: Mapping[str, str] | None = None
         self.description = self._toolchain.description
         self.identity = f"{self.description} base {self._toolchain.base_hash}"
@@ -107,9 +109,7 @@ class EmbeddedLean:
             if run.status != 0 or not compiled.is_file() or compiled.is_symlink():
                 return [_uncompiled(run, is_ours=place == "goals")] * len(claims)
             modules[place] = compiled.read_bytes()
-        if self._kernel is None:
-            self._kernel = KernelAudit(self._toolchain.library, self._toolchain.base_modules())
-        answers = self._kernel.audit(
+        answers = self._kernel_audit().audit(
             modules["goals"],
             modules["proofs"],
             [(claim.theorem, goals[claim.goal]) for claim in claims],
@@ -117,6 +117,12 @@ class EmbeddedLean:
             heartbeats=limits.heartbeats * _KERNEL_HEARTBEATS,
         )
         return [_audit(answer) for answer in answers]
+
+    def _kernel_audit(self) -> KernelAudit:
+        with self._lock:
+            if self._kernel is None:
+                self._kernel = KernelAudit(self._toolchain.library, self._toolchain.base_modules())
+            return self._kernel
 
     def close(self) -> None:
         """End the auditing processes."""
@@ -165,7 +171,11 @@ def _uncompiled(run: Run, *, is_ours: bool) -> Audit:
         return Audit("lean.timeout", "compiling the theorem takes too long")
     if not is_ours and run.status in (-signal.SIGSEGV, -signal.SIGABRT):
         return Audit("lean.resource", f"compiling the theorem ends with status {run.status}")
-    if not is_ours and any(message.is_error for message in parse(run.stdout) or []):
+    errors = [message for message in parse(run.stdout) or [] if message.is_error]
+    if errors and is_ours:
+        said = " ".join(errors[0].text.split())[:300]
+        return Audit("problem.statement", f"the statement does not elaborate: {said}")
+    if errors:
         return Audit("lean.unstable", "it was accepted among others and is refused alone")
     # Killed, out of disk, or anything else that says nothing about the theorem.
     said = (run.stderr.strip().splitlines() or [f"status {run.status}"])[-1]

@@ -90,6 +90,74 @@ def test_a_float_tolerance_is_the_problems_to_give(verifier):
     assert verifier.verify(problem(([], 0.3), float_tolerance={"abs": 1e-9}), source).is_pass
 
 
+def test_a_tolerance_may_be_one_tests_own(verifier):
+    tests = problem(([1], 0.5), ([2], 0.5))
+    tests["tests"][0]["float_tolerance"] = {"abs": 0.1}
+    assert verifier.verify(tests, "def f(x): return 0.55").evidence["statuses"] == ["ok", "wrong_output"]
+
+
+def test_tagged_values_reach_the_candidate_as_what_they_stand_for(verifier):
+    args = [{"$tuple": [1, {"$set": [2]}]}, {"$dict": [[3, {"$float": "-inf"}]]}]
+    tests = problem((args, True), values="tagged", public=1)
+    assert verifier.verify(tests, "def f(t, d): return (t, d) == ((1, {2}), {3: float('-inf')})").is_pass
+    shown = verifier.verify(tests, "def f(t, d): return d").feedback
+    assert shown == "f((1, {2}), {3: -inf}) should return True, but returned {3: -inf}."
+
+
+@pytest.mark.parametrize(
+    ("expected", "right", "wrong"),
+    [
+        ({"$tuple": [1, 2]}, "(1, 2)", "[1, 2]"),
+        ([1, 2], "[1, 2]", "(1, 2)"),
+        ({"$set": [1, 2]}, "{2, 1}", "frozenset({1, 2})"),
+        ({"$set": []}, "set()", "{}"),
+        ({"$dict": [[1, "a"]]}, "{1: 'a'}", "{'1': 'a'}"),
+        ({"k": 1}, "{'k': 1}", "__import__('collections').OrderedDict(k=1)"),
+        ({"$float": "inf"}, "float('inf')", "float('nan')"),
+        (1, "1", "True"),
+        (1, "1", "{'$float': '1'}"),
+        ({"$dict": [["$tuple", [1]]]}, "{'$tuple': [1]}", "(1,)"),
+    ],
+)
+def test_tagged_answers_are_told_apart(verifier, expected, right, wrong):
+    tests = problem(([], expected), values="tagged")
+    assert verifier.verify(tests, f"def f(): return {right}").is_pass
+    assert not verifier.verify(tests, f"def f(): return {wrong}").is_pass
+
+
+def test_lying_values_gain_nothing_when_values_are_tagged(verifier):
+    tests = problem(([1], {"$tuple": [2]}), values="tagged", nan="equal", numbers="value")
+    for source, reason in (
+        (
+            "class A(tuple):\n    __eq__ = lambda s, o: True\n    __hash__ = tuple.__hash__\ndef f(x): return A()",
+            "unserialisable",
+        ),
+        ("class A:\n    __class__ = tuple\n    __eq__ = lambda s, o: True\ndef f(x): return A()", "unserialisable"),
+        ("def f(x): return (float('nan'),)", "wrong_output"),
+        ("def f(x): return (True,)", "wrong_output"),
+        ("def f(x): return {'$tuple': [2]}", "wrong_output"),
+        ("def f(x):\n    a = []\n    a.append(a)\n    return a", "unserialisable"),
+        ("def f(x):\n    a = ()\n    for _ in range(10**5): a = (a,)\n    return a", "unserialisable"),
+        ("def f(x): return 10 ** 5000", "unserialisable"),
+        ("import __main__\n__main__._tag = __main__._encode = lambda v: '2'\ndef f(x): return 0", "wrong_output"),
+    ):
+        assert verifier.verify(tests, source).reason == f"code.{reason}"
+
+
+def test_nan_is_right_only_where_the_problem_says_so(verifier):
+    source = "def f(): return float('nan')"
+    expected = ([], {"$float": "nan"})
+    assert verifier.verify(problem(expected, values="tagged", nan="equal"), source).is_pass
+    with pytest.raises(ProblemError, match="NaN"):
+        verifier.verify(problem(expected, values="tagged"), source)
+
+
+def test_an_int_may_stand_for_a_float_where_the_problem_says_so(verifier):
+    assert not verifier.verify(problem(([], 2.0)), "def f(): return 2").is_pass
+    assert verifier.verify(problem(([], 2.0), numbers="value"), "def f(): return 2").is_pass
+    assert not verifier.verify(problem(([], 1.0), numbers="value"), "def f(): return True").is_pass
+
+
 def test_a_candidate_may_use_classes_and_the_standard_library(verifier):
     source = """
 from __future__ import annotations

@@ -155,15 +155,15 @@ def test_memory_files_and_processes_stay_where_they_are_however_many_are_checked
     # PROOFGRAD_CHECKS=100000 is a day's work; the default is what a test run has time for.
     checks = int(os.environ.get("PROOFGRAD_CHECKS", "512"))
     backend = EmbeddedLean()
-    lean = LeanVerifier(backend=backend, batch_size=64)
+    lean = LeanVerifier(backend=backend, batch_size=128)
 
     def batch(start: int) -> None:
         items = [
             ({"statement": f"(p q r{i} : Prop) : p ∧ q → q ∧ p"}, GOOD if i % 2 else f"by\n  intro h{i}\n  exact h{i}")
-            for i in range(start, start + 64)
+            for i in range(start, start + 128)
         ]
         assert [verdict.is_pass for verdict in lean.verify_batch(items)] == [
-            i % 2 == 1 for i in range(start, start + 64)
+            i % 2 == 1 for i in range(start, start + 128)
         ]
 
     def state() -> tuple[list[int], int, list[str]]:
@@ -171,10 +171,10 @@ def test_memory_files_and_processes_stay_where_they_are_however_many_are_checked
         below = [one for worker in workers for one in (worker, *descendants(worker))]
         return [resident("self"), *map(resident, below)], len(os.listdir("/proc/self/fd")), os.listdir(tmp_path)
 
-    for start in (0, 64, 128):
+    for start in (0, 128, 256):
         batch(start)
     before, files, _ = state()
-    for start in range(192, 192 + checks, 64):
+    for start in range(384, 384 + checks, 128):
         batch(start)
     after, files_after, left = state()
     assert len(after) == len(before) >= 2
