@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from proofgrad.envs.base import TRAIN, Task
+from proofgrad.envs.base import Task
+from proofgrad.envs.procedural import ProceduralEnv
 from proofgrad.envs.programs import generate, structures
 from proofgrad.envs.programs.cases import PUBLIC_TESTS
 from proofgrad.envs.programs.containers import DICTS
 from proofgrad.envs.programs.families import LOOPS, NESTED
 from proofgrad.envs.programs.machines import MACHINES
 from proofgrad.envs.programs.recursion import RECURSIONS
-from proofgrad.envs.sampling import balanced
-from proofgrad.envs.splits import check_split, statement_digest
-from proofgrad.envs.text import answer, check_levels, check_style, default_feedback, user_prompt
-from proofgrad.verifiers.base import Verdict
+from proofgrad.envs.splits import statement_digest
+from proofgrad.envs.text import user_prompt
 
 __all__ = ["FAMILIES", "HIGHEST_LEVEL", "SynthesisEnv", "capacity"]
 
@@ -38,7 +37,6 @@ _INSTRUCTIONS = (
 class _Program(NamedTuple):
     """A program of any level, with its tests: (arguments, expected value)."""
 
-    level: int
     split: str
     canonical: str
     specification: str
@@ -55,13 +53,10 @@ def capacity(level: int, split: str) -> int:
 def _programs(level: int, split: str, seed: int) -> Iterator[_Program]:
     if level > generate.HIGHEST_LEVEL:
         for structure, cases in structures.structured(FAMILIES[level], level, split, seed):
-            yield _Program(
-                level, split, structure.canonical(), structure.specification(), structure.gold_code(), list(cases)
-            )
+            yield _Program(split, structure.canonical(), structure.specification(), structure.gold_code(), list(cases))
         return
     for steps, tests in generate.programs(level, split, seed):
         yield _Program(
-            level,
             split,
             generate.canonical(steps),
             generate.specification(steps),
@@ -70,7 +65,7 @@ def _programs(level: int, split: str, seed: int) -> Iterator[_Program]:
         )
 
 
-class SynthesisEnv:
+class SynthesisEnv(ProceduralEnv[_Program]):
     """Small functions for the verifier ``program``, from chains of operations to machines with a state.
 
     - Levels 1 to 5: as many simple operations, one after the other, on a list of int, an int or a string.
@@ -99,62 +94,34 @@ class SynthesisEnv:
     verifier = "program"
     domain = "programs"
 
-    # The default is not the highest level: published runs hang on the tasks that the defaults have always given.
-    def __init__(
-        self,
-        min_level: int = 1,
-        max_level: int = generate.HIGHEST_LEVEL,
-        demo_max_level: int | None = None,
-        style: str = "plain",
-    ) -> None:
-        self._levels, self._demo_levels = check_levels(min_level, max_level, demo_max_level, HIGHEST_LEVEL)
-        self._style = check_style(style)
+    highest_level = HIGHEST_LEVEL
+    # Not the highest level: published runs hang on the tasks that the defaults have always given.
+    default_level = generate.HIGHEST_LEVEL
+    fence = "python"
 
-    def tasks(self, split: str, n: int, seed: int) -> Iterator[Task]:
-        """`n` distinct programs, as many of each level as can be, in an order that the arguments fix."""
-        check_split(split)
-        return (self._task(program, seed) for _level, program in self._sample(self._levels, split, n, seed))
+    def _stream(self, level: int, split: str, seed: int) -> Iterator[_Program]:
+        return _programs(level, split, seed)
 
-    def demonstrations(self, n: int, seed: int) -> Iterator[tuple[Task, str]]:
-        """`n` distinct training tasks, each with a function that passes."""
-        drawn = self._sample(self._demo_levels, TRAIN, n, seed)
-        return ((self._task(program, seed), self._completion(program)) for _level, program in drawn)
+    def _capacity(self, level: int, split: str) -> int:
+        return capacity(level, split)
 
-    def extract(self, completion: str) -> str | None:
-        """The program: the completion, or in chat style its last fenced block."""
-        return answer(completion, self._style)
+    def _gold(self, drawn: _Program) -> str:
+        return drawn.code
 
-    def feedback(self, verdict: Verdict) -> str:
-        """The verifier's answer in words for the policy."""
-        return default_feedback(verdict)
-
-    def _sample(self, levels: range, split: str, n: int, seed: int) -> list[tuple[int, _Program]]:
-        return balanced(
-            self.name,
-            levels,
-            n,
-            seed,
-            stream=lambda level: _programs(level, split, seed),
-            capacity=lambda level: capacity(level, split),
-        )
-
-    def _completion(self, program: _Program) -> str:
-        return program.code if self._style == "plain" else f"```python\n{program.code}\n```"
-
-    def _task(self, program: _Program, seed: int) -> Task:
-        comment = f"# {program.specification}\n"
-        chain = program.level <= generate.HIGHEST_LEVEL
+    def _task(self, level: int, drawn: _Program, seed: int) -> Task:
+        comment = f"# {drawn.specification}\n"
+        chain = level <= generate.HIGHEST_LEVEL
         return Task(
-            id=f"{self.name}-{statement_digest(program.canonical)[:12]}",
+            id=f"{self.name}-{statement_digest(drawn.canonical)[:12]}",
             prompt=user_prompt(comment, self._style, _CHAIN_INSTRUCTIONS if chain else _INSTRUCTIONS),
             problem={
                 "entry_point": "f",
-                "tests": [{"args": arguments, "expected": expected} for arguments, expected in program.tests],
+                "tests": [{"args": arguments, "expected": expected} for arguments, expected in drawn.tests],
                 "public": PUBLIC_TESTS,
             },
             verifier=self.verifier,
             domain=self.domain,
-            difficulty=float(program.level),
-            split=program.split,
+            difficulty=float(level),
+            split=drawn.split,
             source=f"{self.name}@{seed}",
         )

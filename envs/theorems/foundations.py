@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from proofgrad.envs.base import TRAIN, Prompt, Task
+from proofgrad.envs.base import TRAIN, Task
+from proofgrad.envs.procedural import ProceduralEnv
 from proofgrad.envs.sampling import balanced
 from proofgrad.envs.splits import check_split, split_of, statement_digest
-from proofgrad.envs.text import answer, check_levels, check_style, default_feedback, user_prompt
+from proofgrad.envs.text import user_prompt
 from proofgrad.envs.theorems.drawing import (
     HIGHEST_LEVEL,
     Proved,
@@ -16,7 +17,6 @@ from proofgrad.envs.theorems.drawing import (
     proved_theorems,
     refuted_theorems,
 )
-from proofgrad.verifiers.base import Verdict
 
 __all__ = ["FalseVariant", "FoundationsEnv"]
 
@@ -45,7 +45,7 @@ class FalseVariant(NamedTuple):
     counterexample: str
 
 
-class FoundationsEnv:
+class FoundationsEnv(ProceduralEnv[Proved]):
     """Theorems such as ``(α : Type) (P Q : α → Prop) : (∀ x, P x → Q x) → (∃ x, P x) → ∃ x, Q x``, for ``lean``.
 
     Each theorem is built together with its proof, so it holds by construction, and every hypothesis is one that this
@@ -81,28 +81,8 @@ class FoundationsEnv:
     name = "foundations"
     verifier = "lean"
     domain = "theorems"
-
-    def __init__(
-        self,
-        min_level: int = 1,
-        max_level: int = HIGHEST_LEVEL,
-        demo_max_level: int | None = None,
-        style: str = "plain",
-    ) -> None:
-        self._levels, self._demo_levels = check_levels(min_level, max_level, demo_max_level, HIGHEST_LEVEL)
-        self._style = check_style(style)
-
-    def tasks(self, split: str, n: int, seed: int) -> Iterator[Task]:
-        """`n` distinct theorems, as many of each level as can be, in an order that the arguments fix."""
-        check_split(split)
-        drawn = self._sample(self._levels, split, n, seed)
-        return (self._task(level, proved.key, proved.statement, f"{self.name}@{seed}") for level, proved in drawn)
-
-    def demonstrations(self, n: int, seed: int) -> Iterator[tuple[Task, str]]:
-        """`n` distinct training theorems, each with a proof."""
-        for level, proved in self._sample(self._demo_levels, TRAIN, n, seed):
-            task = self._task(level, proved.key, proved.statement, f"{self.name}@{seed}")
-            yield task, proved.script if self._style == "plain" else f"```lean\n{proved.script}\n```"
+    highest_level = default_level = HIGHEST_LEVEL
+    fence = "lean"
 
     def false_variants(self, n: int, seed: int, split: str = TRAIN) -> Iterator[FalseVariant]:
         """`n` distinct false near misses of theorems, each with a counterexample that was checked.
@@ -122,31 +102,25 @@ class FoundationsEnv:
             capacity=lambda level: capacity(level, split) // 2,
         )
         for level, refuted in drawn:
-            task = self._task(level, refuted.key, refuted.statement, f"{self.name}-false@{seed}")
+            task = self._asked(level, refuted.key, refuted.statement, f"{self.name}-false@{seed}")
             yield FalseVariant(task, refuted.script, refuted.counterexample)
 
-    def extract(self, completion: str) -> str | None:
-        """What is to follow ``:=``: the completion, or in chat style its last fenced block."""
-        return answer(completion, self._style)
+    def _stream(self, level: int, split: str, seed: int) -> Iterator[Proved]:
+        return proved_theorems(level, split, seed)
 
-    def feedback(self, verdict: Verdict) -> str:
-        """Lean's answer in words for the policy."""
-        return default_feedback(verdict)
+    def _capacity(self, level: int, split: str) -> int:
+        return capacity(level, split)
 
-    def _sample(self, levels: range, split: str, n: int, seed: int) -> list[tuple[int, Proved]]:
-        return balanced(
-            self.name,
-            levels,
-            n,
-            seed,
-            stream=lambda level: proved_theorems(level, split, seed),
-            capacity=lambda level: capacity(level, split),
-        )
+    def _gold(self, drawn: Proved) -> str:
+        return drawn.script
 
-    def _task(self, level: int, key: str, text: str, source: str) -> Task:
+    def _task(self, level: int, drawn: Proved, seed: int) -> Task:
+        return self._asked(level, drawn.key, drawn.statement, f"{self.name}@{seed}")
+
+    def _asked(self, level: int, key: str, text: str, source: str) -> Task:
         return Task(
             id=f"{self.name}-{statement_digest(key)[:12]}",
-            prompt=self._prompt(text),
+            prompt=user_prompt(f"theorem {text} :=\n", self._style, _INSTRUCTIONS),
             problem={"statement": text},
             verifier=self.verifier,
             domain=self.domain,
@@ -154,6 +128,3 @@ class FoundationsEnv:
             split=split_of(key),
             source=source,
         )
-
-    def _prompt(self, text: str) -> Prompt:
-        return user_prompt(f"theorem {text} :=\n", self._style, _INSTRUCTIONS)

@@ -52,7 +52,7 @@ class _Builder:
             return None
         goal = app("=", start, way[-1].result)
         # One `rw`: it tries to close the goal at its end only, so what it makes of numerals on the way plays no part.
-        made_lines = rw_lines(rng, goal, way, together=1 if self._on_lists else 99)
+        made_lines = rw_lines(rng, goal, way, together=1 if self._on_lists else None)
         if made_lines is None or made_lines[1].args[0] != made_lines[1].args[1]:
             return None
         words = set(re.findall(r"\w+", " ".join(made_lines[0])))

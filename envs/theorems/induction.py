@@ -87,7 +87,7 @@ class _Induction:
         cases = []
         for place, steps in ((self._first, first), (self._next, then)):
             # With numbers one `rw` for all: it tries to close the goal at its end only, so it cannot come too early.
-            together = 99 if self._type == "Nat" else 3
+            together = None if self._type == "Nat" else 3
             made = rw_lines(rng, substitute(goal, {self._index.op: place}), steps, together=together)
             if made is None or made[1].args[0] != made[1].args[1]:
                 return None

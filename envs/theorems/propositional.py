@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from proofgrad.envs.base import TRAIN, Prompt, Task
-from proofgrad.envs.sampling import balanced
-from proofgrad.envs.splits import check_split, split_of, statement_digest
-from proofgrad.envs.text import answer, check_levels, check_style, default_feedback, user_prompt
+from proofgrad.envs.base import Task
+from proofgrad.envs.procedural import ProceduralEnv
+from proofgrad.envs.splits import split_of, statement_digest
+from proofgrad.envs.text import user_prompt
 from proofgrad.envs.theorems.generate import HIGHEST_LEVEL, Proved, capacity, proved_theorems
-from proofgrad.verifiers.base import Verdict
 
 __all__ = ["PropositionalEnv"]
 
@@ -23,7 +22,7 @@ _INSTRUCTIONS = (
 )
 
 
-class PropositionalEnv:
+class PropositionalEnv(ProceduralEnv[Proved]):
     """Theorems such as ``(p q : Prop) : p ∧ q → q ∧ p``, for the verifier ``lean``.
 
     A task's level is the length of the proof that the environment's own prover finds, in tactic steps: 1 is 2 to 3,
@@ -44,53 +43,23 @@ class PropositionalEnv:
     name = "propositional"
     verifier = "lean"
     domain = "theorems"
+    highest_level = default_level = HIGHEST_LEVEL
+    fence = "lean"
 
-    def __init__(
-        self,
-        min_level: int = 1,
-        max_level: int = HIGHEST_LEVEL,
-        demo_max_level: int | None = None,
-        style: str = "plain",
-    ) -> None:
-        self._levels, self._demo_levels = check_levels(min_level, max_level, demo_max_level, HIGHEST_LEVEL)
-        self._style = check_style(style)
+    def _stream(self, level: int, split: str, seed: int) -> Iterator[Proved]:
+        return proved_theorems(level, split, seed)
 
-    def tasks(self, split: str, n: int, seed: int) -> Iterator[Task]:
-        """`n` distinct theorems, as many of each level as can be, in an order that the arguments fix."""
-        check_split(split)
-        return (self._task(level, proved, seed) for level, proved in self._sample(self._levels, split, n, seed))
+    def _capacity(self, level: int, split: str) -> int:
+        return capacity(level, split)
 
-    def demonstrations(self, n: int, seed: int) -> Iterator[tuple[Task, str]]:
-        """`n` distinct training theorems, each with a proof."""
-        drawn = self._sample(self._demo_levels, TRAIN, n, seed)
-        return ((self._task(level, proved, seed), self._completion(proved)) for level, proved in drawn)
+    def _gold(self, drawn: Proved) -> str:
+        return drawn.proof.script
 
-    def extract(self, completion: str) -> str | None:
-        """What is to follow ``:=``: the completion, or in chat style its last fenced block."""
-        return answer(completion, self._style)
-
-    def feedback(self, verdict: Verdict) -> str:
-        """Lean's answer in words for the policy."""
-        return default_feedback(verdict)
-
-    def _sample(self, levels: range, split: str, n: int, seed: int) -> list[tuple[int, Proved]]:
-        return balanced(
-            self.name,
-            levels,
-            n,
-            seed,
-            stream=lambda level: proved_theorems(level, split, seed),
-            capacity=lambda level: capacity(level, split),
-        )
-
-    def _completion(self, proved: Proved) -> str:
-        return proved.proof.script if self._style == "plain" else f"```lean\n{proved.proof.script}\n```"
-
-    def _task(self, level: int, proved: Proved, seed: int) -> Task:
-        text = proved.statement
+    def _task(self, level: int, drawn: Proved, seed: int) -> Task:
+        text = drawn.statement
         return Task(
             id=f"{self.name}-{statement_digest(text)[:12]}",
-            prompt=self._prompt(text),
+            prompt=user_prompt(f"theorem {text} :=\n", self._style, _INSTRUCTIONS),
             problem={"statement": text},
             verifier=self.verifier,
             domain=self.domain,
@@ -98,6 +67,3 @@ class PropositionalEnv:
             split=split_of(text),
             source=f"{self.name}@{seed}",
         )
-
-    def _prompt(self, text: str) -> Prompt:
-        return user_prompt(f"theorem {text} :=\n", self._style, _INSTRUCTIONS)

@@ -109,7 +109,7 @@ def moves_of(rule: Rule, term: Expr, largest: int) -> list[Step]:
 
 
 def rw_lines(
-    rng: random.Random, goal: Expr, steps: Sequence[Step], at: str = "", together: int = 3
+    rng: random.Random, goal: Expr, steps: Sequence[Step], at: str = "", together: int | None = 3
 ) -> tuple[list[str], Expr] | None:
     """``rw`` lines that make these steps in a goal (or in the fact `at`), and what it is then.
 
@@ -117,7 +117,7 @@ def rw_lines(
     than the part of the goal that the walk went through, or close the goal early.
 
     Args:
-        together: at most so many rules in one ``rw``.
+        together: at most so many rules in one ``rw``; None for all in a single one.
     """
     cited: list[str] = []
     for step in steps:
@@ -135,7 +135,7 @@ def rw_lines(
             return None  # rw closes such a goal by itself, and the rest would have nothing to work on
     lines = []
     while cited:
-        count = rng.randint(1, together)
+        count = rng.randint(1, together) if together else len(cited)
         lines.append(f"rw [{', '.join(cited[:count])}]{f' at {at}' if at else ''}")
         cited = cited[count:]
     return lines, goal
