@@ -8,13 +8,16 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from proofgrad.rl.console import console
 from proofgrad.verifiers.base import Outcome, Problem, Verdict
 from proofgrad.verifiers.errors import ConfigError, ProblemError, ProofgradError
+
+if TYPE_CHECKING:
+    from proofgrad.rl.config import Config
 
 __all__ = ["app", "main"]
 
@@ -66,11 +69,24 @@ def train(
     else:
         settings = load_config(config or Path(), set_)
         require_training(settings)
+        _find_parts(settings)
         run = RunDirectory.create_once(settings)
 
     from proofgrad.rl.train import run_from
 
     run_from(settings, run)
+
+
+def _find_parts(settings: Config) -> None:
+    """Look for what a recipe names before anything heavy is imported, and before a run directory is made."""
+    from proofgrad import envs
+    from proofgrad.rl.policy import find_policy
+
+    for env in settings.envs:
+        if env.name not in envs.names():
+            envs.get(env.name)  # says what is wrong, with the nearest name
+    if settings.policy.path is not None:
+        find_policy(settings.policy)
 
 
 @app.command("eval")

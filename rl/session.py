@@ -22,7 +22,6 @@ from proofgrad.rl.engine import (
     choose_engine,
     prepare_vllm_environment,
 )
-from proofgrad.rl.policy import find_policy
 from proofgrad.rl.rollout import Judge, Rollout, roll_out
 from proofgrad.rl.run_directory import RunDirectory
 from proofgrad.verifiers.base import Verifier
@@ -42,8 +41,6 @@ class Session:
 
     def __init__(self, config: Config, run: RunDirectory) -> None:
         self.config, self.run = config, run
-        if config.policy.path is not None:
-            find_policy(config.policy)
         quiet_libraries()
         self.engine_name, why = choose_engine(config.generation.engine)
         self.say(f"generation by {self.engine_name}: {why}")
