@@ -1,5 +1,6 @@
 """A hostile policy against the Lean verifier: no attack passes, and the honest twin beside it does."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -373,6 +374,26 @@ def test_a_candidate_that_exhausts_its_limits_fails_and_takes_nobody_along() -> 
     assert [v.is_pass for v in verdicts] == [True, False, True]
     assert verdicts[1].outcome is Outcome.FAIL
     assert verdicts[1].reason in ("lean.timeout", "lean.resource")
+
+
+EXHAUSTING = {
+    "endless simp": ("(f : Nat → Nat) (h : ∀ x, f x = f (x + 1)) : f 0 = 1", "by\n  simp [h]"),
+    "simp both ways": ("(f g : Nat → Nat) (h : ∀ x, f x = g x) (k : ∀ x, g x = f x) : f 0 = 1", "by simp [h, k]"),
+    "decide on a huge number": (": 10 ^ 100000 < 10 ^ 99999", "by decide"),
+    "decide on a huger number": (": 2 ^ 2 ^ 2 ^ 2 ^ 2 ^ 2 = 0", "by decide"),
+    "rfl on a huge number": (": 2 ^ 100000000 = 0", "rfl"),
+    "endless rewriting": ("(f : Nat → Nat) (h : ∀ x, f x = f (x + 1)) : f 0 = 1", "by\n" + "  rw [h]\n" * 2000),
+    "a wide split": ("(p q r : Prop) : p", "by\n  " + "by_cases h : p <;> " * 14 + "skip"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("statement", "candidate"), EXHAUSTING.values(), ids=EXHAUSTING)
+def test_what_never_ends_is_a_failure_in_time(lean: LeanVerifier, statement: str, candidate: str) -> None:
+    started = time.monotonic()
+    verdict, honest = lean.verify_batch([({"statement": statement}, candidate), (EASY, HONEST)])
+    assert verdict.outcome is Outcome.FAIL
+    assert honest.is_pass
+    assert time.monotonic() - started < 60
 
 
 def test_endless_output_is_cut_off_without_harm(lean: LeanVerifier) -> None:
