@@ -19,6 +19,7 @@ from proofgrad.verifiers.store import VerdictStore, verdict_key
 __all__ = ["VerifierPool"]
 
 _BACKOFF_SECONDS = 0.2
+_GATHER_SECONDS = 0.02
 
 
 @dataclass(slots=True)
@@ -53,6 +54,7 @@ class VerifierPool:
         self._under_way: dict[str, _Item] = {}
         self._changed = threading.Condition()
         self._closed = False
+        self._busy = 0  # workers that judge something
         self._threads = [
             threading.Thread(target=self._work, name=f"verify-{i}", daemon=True) for i in range(max(1, workers))
         ]
@@ -110,14 +112,35 @@ class VerifierPool:
     def _work(self) -> None:
         while True:
             with self._changed:
-                while not self._closed and not any(self._waiting.values()):
-                    self._changed.wait()
-                if self._closed:
+                if not self._wait():
                     return
                 name, items = self._take()
+                self._busy += 1
             verifier = self._verifiers[name]
             for item, answer in zip(items, self._judge(verifier, items), strict=True):
                 self._finish(verifier, item, answer)
+            with self._changed:
+                self._busy -= 1
+
+    def _wait(self) -> bool:
+        """Wait until there is something to take; False when the pool is closed.
+
+        For a verifier that judges batches this means a moment more, in which its batch may fill.
+        """
+        until = None
+        while not self._closed:
+            queued = next(((name, queue) for name, queue in self._waiting.items() if queue), None)
+            if queued is None:
+                until = None
+                self._changed.wait()
+                continue
+            verifier = self._verifiers[queued[0]]
+            until = until or time.monotonic() + _GATHER_SECONDS
+            left = until - time.monotonic()
+            if not isinstance(verifier, BatchVerifier) or len(queued[1]) >= verifier.batch_size or left <= 0:
+                return True
+            self._changed.wait(left)
+        return False
 
     def _take(self) -> tuple[str, list[_Item]]:
         """The next verifier's turn: one item, or as many as its batch holds."""
@@ -126,10 +149,10 @@ class VerifierPool:
         queue, verifier = self._waiting[name], self._verifiers[name]
         if not isinstance(verifier, BatchVerifier):
             return name, [queue.popleft()]
-        # A batch takes no more than its share, so that the other workers have something to do as well. But a quarter of
-        # a full batch it may always be: while the others are busy, shares of shares would soon be single items.
-        fair = max(-(-len(queue) // len(self._threads)), verifier.batch_size // 4)
-        return name, [queue.popleft() for _ in range(min(len(queue), fair, verifier.batch_size))]
+        # A batch takes no more than its share, so that others that have nothing to do find something as well.
+        idle = len(self._threads) - self._busy
+        fair = -(-len(queue) // max(1, idle))
+        return name, [queue.popleft() for _ in range(min(fair, verifier.batch_size))]
 
     def _judge(self, verifier: Verifier, items: list[_Item]) -> list[Verdict | ProofgradError]:
         answers = self._judge_once(verifier, items)

@@ -232,6 +232,7 @@ def _serve(
         status = 1
         with contextlib.suppress(BaseException):
             os.close(reader)
+            gc.disable()  # it ends soon, and all that it makes is needed until then
             confine.limit_resources(int(request["cpu"]), _MEMORY, 1)
             _shut_in(rules, calls)
             _write_all(writer, json.dumps(_answer(auditor, request, goals, proofs)).encode())
