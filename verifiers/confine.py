@@ -19,10 +19,15 @@ import signal
 import struct
 import sys
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import socket
 
 __all__ = [
     "ACTIVE",
     "Layers",
+    "become_init",
     "die_with_parent",
     "drop_privileges",
     "enter_namespaces",
@@ -137,6 +142,21 @@ def return_to_pid_namespace(namespace_fd: int) -> bool:
 def die_with_parent() -> None:
     """Be killed when the process that forked this one ends."""
     _call("prctl", PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def become_init(control: socket.socket) -> None:
+    """Go on in a child that is init of the new PID namespace; this process only waits for it, without the channel.
+
+    What the child forks gets namespaces nested in this one, which a process without privileges on the host may also
+    return from, and the death of either process takes everything inside along.
+    """
+    child = os.fork()
+    if child == 0:
+        die_with_parent()
+        return
+    control.close()
+    _, status = os.waitpid(child, 0)
+    os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
 
 
 def unshare_ipc() -> str:

@@ -10,12 +10,13 @@ it can learn nothing from the input of another test.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
 import time
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -175,7 +176,7 @@ def _run_once(
         run = Run(Ending.COMPLETE, layers=layers, python=python)
         deadline = time.monotonic() + limits.timeout_s
         first: dict[str, object] = {"source": source, "entry_point": entry_point, "tagged": tagged}
-        try:
+        with _noting_the_ending(run):
             for number, batch in enumerate(batches, 1):
                 request = {**first, "args": list(batch), "last": number == len(batches)}
                 channel.send_frame(request, deadline)
@@ -184,20 +185,27 @@ def _run_once(
                 first = {}
                 if reply.get("module") is not None:
                     break  # the program could not be loaded: there is nothing to call
-        except ChannelTimeout:
-            run.ending = Ending.TIMEOUT
-        except ChannelClosed:
-            run.ending = Ending.DIED
-        except FrameTooLong:
-            run.ending = Ending.OUTPUT_LIMIT
-        except NotStrictJson:
-            run.ending = Ending.CHANNEL_ABUSE
         run.status = zygote.end()
         if run.ending is Ending.COMPLETE and channel.leftover():
             run.ending = Ending.CHANNEL_ABUSE  # the harness sends one frame a batch and no more
         return run
     finally:
         channel.close()
+
+
+@contextlib.contextmanager
+def _noting_the_ending(run: Run) -> Iterator[None]:
+    """A conversation with a candidate; how it broke off is written into `run`."""
+    try:
+        yield
+    except ChannelTimeout:
+        run.ending = Ending.TIMEOUT
+    except ChannelClosed:
+        run.ending = Ending.DIED
+    except FrameTooLong:
+        run.ending = Ending.OUTPUT_LIMIT
+    except NotStrictJson:
+        run.ending = Ending.CHANNEL_ABUSE
 
 
 def _run_program_once(
@@ -210,7 +218,7 @@ def _run_program_once(
         run = Run(Ending.COMPLETE, layers=layers, python=python)
         deadline = time.monotonic() + limits.timeout_s
         ended: int | None = None
-        try:
+        with _noting_the_ending(run):
             channel.send_frame({"source": source, "program": True}, deadline)
             run.replies.append(_object(channel.receive_frame(_HELLO_BYTES, deadline)))
             if run.replies[0].get("module") is None:
@@ -218,14 +226,6 @@ def _run_program_once(
             ended = zygote.wait(deadline)  # a program may close its output and go on
             if ended is None:
                 run.ending = Ending.TIMEOUT
-        except ChannelTimeout:
-            run.ending = Ending.TIMEOUT
-        except ChannelClosed:
-            run.ending = Ending.DIED
-        except FrameTooLong:
-            run.ending = Ending.OUTPUT_LIMIT
-        except NotStrictJson:
-            run.ending = Ending.CHANNEL_ABUSE
         run.status = zygote.end() if ended is None else ended
         if run.ending is Ending.COMPLETE:
             _last_words(run, channel.drain(_HELLO_BYTES))

@@ -113,7 +113,7 @@ def main(control_fd: int) -> None:
     layers = confine.enter_namespaces()
     pid_namespace = None
     if layers["pid"] == confine.ACTIVE:
-        _become_init(control)
+        confine.become_init(control)
         with contextlib.suppress(OSError):
             pid_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
         if pid_namespace is None:
@@ -132,21 +132,6 @@ def main(control_fd: int) -> None:
     gc.freeze()  # keeps the collector from touching, and so copying, the pages shared with the children
     control.sendall(_frame({"layers": layers}))
     serve(control, confinement, pid_namespace)
-
-
-def _become_init(control: socket.socket) -> None:
-    """Go on in a child that is init of the new PID namespace; the first process only waits for it.
-
-    Candidates then get namespaces nested in this one, which a zygote without privileges on the host may also return
-    from, and the death of either process takes everything inside along.
-    """
-    child = os.fork()
-    if child == 0:
-        confine.die_with_parent()
-        return
-    control.close()
-    _, status = os.waitpid(child, 0)
-    os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
 
 
 def _readable() -> list[str]:

@@ -173,7 +173,7 @@ def main(control_fd: int, library: str, modules: Sequence[str]) -> None:
     auditor = Auditor(library, modules)
     layers = confine.enter_namespaces()
     if layers["pid"] == confine.ACTIVE:
-        _become_init(control)
+        confine.become_init(control)
     layers["root"] = layers["mount"]
     if layers["root"] == confine.ACTIVE:
         try:
@@ -189,17 +189,6 @@ def main(control_fd: int, library: str, modules: Sequence[str]) -> None:
     while True:
         request, goals, proofs = _receive(control)
         _send(control, _serve(auditor, request, goals, proofs, rules, calls))
-
-
-def _become_init(control: socket.socket) -> None:
-    """Go on as the first process of the new PID namespace; whichever of the two dies takes the other along."""
-    child = os.fork()
-    if child == 0:
-        confine.die_with_parent()
-        return
-    control.close()
-    _, status = os.waitpid(child, 0)
-    os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
 
 
 def _shut_in(rules: int | str, calls: bytes | str) -> dict[str, str]:
