@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import functools
 import random
+import string
 from collections.abc import Callable, Sequence
 from typing import Any
 
-__all__ = ["EDGES", "PUBLIC_TESTS", "TESTS", "cover", "distinct", "inputs", "is_large", "probes", "same"]
+from proofgrad.verifiers.base import Json
+
+__all__ = ["EDGES", "PUBLIC_TESTS", "TESTS", "cover", "distinct", "drawn_type", "inputs", "is_large", "probes", "same"]
 
 TESTS = 10
 PUBLIC_TESTS = 2
@@ -49,6 +52,11 @@ def inputs(rng: random.Random, kind: str) -> list[Any]:
         return [[], [rng.randint(0, 9)], *(_numbers(rng) for _ in range(_INPUTS - 2))]
     edges, draw = _KINDS[kind]
     return [*edges, *(draw(rng) for _ in range(_INPUTS - len(edges)))]
+
+
+def drawn_type(kind: str) -> Json:
+    """A type of `inputs` as the verifier ``program_property`` writes it, for inputs that nobody has seen."""
+    return _DRAWN[kind]
 
 
 @functools.cache
@@ -136,4 +144,31 @@ _KINDS: dict[str, tuple[tuple[Any, ...], Callable[[random.Random], Any]]] = {
     "items": (([], [["bob", 3]]), _items),
     "steps": (([], [["p", 4]]), _steps),
     "tree": (([], [3]), _tree),
+}
+
+
+def _whole(low: int, high: int) -> Json:
+    return {"int": {"min": low, "max": high}}
+
+
+def _listed(items: Json, most: int) -> Json:
+    return {"list": {"items": items, "max_size": most}}
+
+
+_SMALL = _whole(-9, 20)
+_CHARACTERS = string.ascii_letters + string.digits
+_LEAVES: Json = _listed(_SMALL, 4)
+_DRAWN: dict[str, Json] = {
+    "int": _whole(-1000, 1000),
+    "str": {"str": {"alphabet": f"{_CHARACTERS} ", "max_size": 24}},
+    "list": _listed(_whole(-20, 40), 9),
+    "shift": _SMALL,
+    "count": _whole(0, 13),
+    "natural": _whole(0, 1000),
+    "digits": _whole(0, 999_999),
+    "rows": _listed(_listed(_SMALL, 5), 5),
+    "words": _listed({"str": {"alphabet": _CHARACTERS, "min_size": 1, "max_size": 8}}, 7),
+    "items": _listed({"tuple": [{"choice": list(_NAMES)}, _SMALL]}, 7),
+    "steps": _listed({"tuple": [{"choice": list(_COMMANDS)}, _SMALL]}, 9),
+    "tree": _listed({"one_of": [_SMALL, _listed({"one_of": [_SMALL, _LEAVES]}, 3)]}, 4),
 }

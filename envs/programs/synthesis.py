@@ -8,19 +8,22 @@ from typing import Any, NamedTuple
 from proofgrad.envs.base import Task
 from proofgrad.envs.procedural import ProceduralEnv
 from proofgrad.envs.programs import generate, structures
-from proofgrad.envs.programs.cases import PUBLIC_TESTS
+from proofgrad.envs.programs.cases import PUBLIC_TESTS, drawn_type
 from proofgrad.envs.programs.containers import DICTS
 from proofgrad.envs.programs.families import LOOPS, NESTED
 from proofgrad.envs.programs.machines import MACHINES
 from proofgrad.envs.programs.recursion import RECURSIONS
 from proofgrad.envs.splits import statement_digest
 from proofgrad.envs.text import user_prompt
+from proofgrad.verifiers.base import Json
+from proofgrad.verifiers.errors import ConfigError
 
 __all__ = ["FAMILIES", "HIGHEST_LEVEL", "SynthesisEnv", "capacity"]
 
 # The levels above those of chains, each with the families of its programs.
 FAMILIES: dict[int, tuple[structures.Family, ...]] = {6: LOOPS, 7: NESTED, 8: DICTS, 9: RECURSIONS, 10: MACHINES}
 HIGHEST_LEVEL = max(FAMILIES)
+_MOST_INPUTS = 10_000
 
 _CHAIN_INSTRUCTIONS = (
     "Write a Python function `f` of one argument, as specified. Each step works on the result of the step before it; "
@@ -35,9 +38,10 @@ _INSTRUCTIONS = (
 
 
 class _Program(NamedTuple):
-    """A program of any level, with its tests: (arguments, expected value)."""
+    """A program of any level, with the kinds of its arguments and its tests: (arguments, expected value)."""
 
     split: str
+    kinds: list[str]
     canonical: str
     specification: str
     code: str
@@ -53,11 +57,15 @@ def capacity(level: int, split: str) -> int:
 def _programs(level: int, split: str, seed: int) -> Iterator[_Program]:
     if level > generate.HIGHEST_LEVEL:
         for structure, cases in structures.structured(FAMILIES[level], level, split, seed):
-            yield _Program(split, structure.canonical(), structure.specification(), structure.gold_code(), list(cases))
+            kinds = [kind for _name, kind in structure.family.parameters]
+            yield _Program(
+                split, kinds, structure.canonical(), structure.specification(), structure.gold_code(), list(cases)
+            )
         return
     for steps, tests in generate.programs(level, split, seed):
         yield _Program(
             split,
+            [steps[0].operation.source],
             generate.canonical(steps),
             generate.specification(steps),
             generate.gold_code(steps),
@@ -99,6 +107,20 @@ class SynthesisEnv(ProceduralEnv[_Program]):
     default_level = generate.HIGHEST_LEVEL
     fence = "python"
 
+    def __init__(
+        self,
+        min_level: int = 1,
+        max_level: int | None = None,
+        demo_max_level: int | None = None,
+        style: str = "plain",
+        fresh_inputs: int = 0,
+    ) -> None:
+        super().__init__(min_level, max_level, demo_max_level, style)
+        if type(fresh_inputs) is not int or not 0 <= fresh_inputs <= _MOST_INPUTS:
+            raise ConfigError(f"fresh_inputs is {fresh_inputs!r}; allowed are the whole numbers to {_MOST_INPUTS}")
+        self._fresh_inputs = fresh_inputs
+        self.verifier = "program_property" if fresh_inputs else "program"
+
     def _stream(self, level: int, split: str, seed: int) -> Iterator[_Program]:
         return _programs(level, split, seed)
 
@@ -111,14 +133,21 @@ class SynthesisEnv(ProceduralEnv[_Program]):
     def _task(self, level: int, drawn: _Program, seed: int) -> Task:
         comment = f"# {drawn.specification}\n"
         chain = level <= generate.HIGHEST_LEVEL
+        problem: dict[str, Json] = {
+            "entry_point": "f",
+            "tests": [{"args": arguments, "expected": expected} for arguments, expected in drawn.tests],
+            "public": PUBLIC_TESTS,
+        }
+        if self._fresh_inputs:
+            problem |= {
+                "inputs": [drawn_type(kind) for kind in drawn.kinds],
+                "reference": drawn.code,
+                "examples": self._fresh_inputs,
+            }
         return Task(
             id=f"{self.name}-{statement_digest(drawn.canonical)[:12]}",
             prompt=user_prompt(comment, self._style, _CHAIN_INSTRUCTIONS if chain else _INSTRUCTIONS),
-            problem={
-                "entry_point": "f",
-                "tests": [{"args": arguments, "expected": expected} for arguments, expected in drawn.tests],
-                "public": PUBLIC_TESTS,
-            },
+            problem=problem,
             verifier=self.verifier,
             domain=self.domain,
             difficulty=float(level),

@@ -17,6 +17,8 @@ import pytest
 
 from proofgrad.envs.base import HELD_OUT, TRAIN, Env, Task
 from proofgrad.envs.programs import structures
+from proofgrad.envs.programs.cases import drawn_type
+from proofgrad.envs.programs.cases import inputs as cases_of
 from proofgrad.envs.programs.generate import (
     behaviour,
     canonical,
@@ -31,7 +33,10 @@ from proofgrad.envs.programs.synthesis import FAMILIES, HIGHEST_LEVEL, Synthesis
 from proofgrad.envs.splits import split_of
 from proofgrad.envs.testing import EnvContract, corrupt_program, judge, prompt_text
 from proofgrad.verifiers.base import Outcome, Verifier
+from proofgrad.verifiers.code.properties import PropertyVerifier
+from proofgrad.verifiers.code.strategies import parse_type
 from proofgrad.verifiers.code.verifier import ProgramVerifier
+from proofgrad.verifiers.errors import ConfigError
 
 
 @functools.cache
@@ -50,6 +55,53 @@ INPUTS: dict[str, list[Any]] = {
     "int": [0, 1, -1, 7, 10, -36, 121, 990],
     "str": ["", "a", "Anna b2b", "level 9lives  x", "ICE aeiou tree"],
 }
+
+
+@functools.cache
+def property_verifier() -> PropertyVerifier:
+    return PropertyVerifier(salt="not for policies", prove=False)
+
+
+class TestSynthesisWithFreshInputs(EnvContract):
+    judged = 40
+
+    def make_env(self, **options: Any) -> Env:
+        return SynthesisEnv(**{"fresh_inputs": 20, **options})
+
+    def make_verifier(self) -> Verifier:
+        return property_verifier()
+
+    def corrupt(self, task: Task, completion: str, rng: random.Random) -> str:
+        return corrupt_program(task, completion, rng)
+
+    @pytest.mark.parametrize("number", [-1, 1.5, True, 10_001])
+    def test_the_number_of_inputs_is_checked(self, number: Any) -> None:
+        with pytest.raises(ConfigError, match="fresh_inputs"):
+            SynthesisEnv(fresh_inputs=number)
+
+    def test_it_asks_what_the_environment_without_them_asks(self) -> None:
+        plain, fresh = SynthesisEnv(), SynthesisEnv(fresh_inputs=20)
+        both = zip(plain.tasks(TRAIN, 20, 0), fresh.tasks(TRAIN, 20, 0), strict=True)
+        assert all((a.id, a.prompt) == (b.id, b.prompt) for a, b in both)
+
+    def test_every_kind_of_argument_can_be_drawn(self) -> None:
+        for family in (family for families in FAMILIES.values() for family in families):
+            for _name, kind in family.parameters:
+                drawn_as = parse_type(drawn_type(kind), kind)
+                values = cases_of(random.Random(0), kind)
+                # What the tests are made of is of the type, as far as its bounds go.
+                assert all(type(value) is type(values[0]) for value in values)
+                assert sum(drawn_as.accepts(value) for value in values) > len(values) // 2, kind
+
+    def test_a_table_of_the_tests_answers_passes_only_without_them(self) -> None:
+        plain, fresh = SynthesisEnv(max_level=HIGHEST_LEVEL), SynthesisEnv(max_level=HIGHEST_LEVEL, fresh_inputs=20)
+        outcomes: dict[str, set[Outcome]] = {}
+        for env, verifier in ((plain, runner()), (fresh, property_verifier())):
+            for task in env.tasks(HELD_OUT, 10, 0):
+                table = {repr(test["args"]): test["expected"] for test in task.problem["tests"]}  # type: ignore[union-attr, index, call-overload]
+                code = f"def f(*args):\n    return {table!r}.get(repr(list(args)))"
+                outcomes.setdefault(verifier.name, set()).add(verifier.verify(task.problem, code).outcome)
+        assert outcomes == {"program": {Outcome.PASS}, "program_property": {Outcome.FAIL}}
 
 
 class TestSynthesis(EnvContract):
