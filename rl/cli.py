@@ -180,6 +180,22 @@ def _verify_file(verifier: Any, path: Path, problem: Problem, candidate: str) ->
 
 
 @app.command()
+def audit(
+    run: Annotated[Path, typer.Argument(help="A run directory.")],
+    sample: Annotated[int, typer.Option(min=1, help="Candidates to take of each verifier and outcome.")] = 200,
+    seed: Annotated[int, typer.Option(help="Which ones are drawn.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the whole result as JSON.")] = False,
+) -> None:
+    """Judge a sample of a run's verdicts again, more strictly, and bound how often they are wrong.
+
+    Exit status 1 when a candidate that the run accepted is refused now.
+    """
+    from proofgrad.rl.audit import audit_run
+
+    raise typer.Exit(0 if audit_run(run, size=sample, seed=seed, as_json=as_json) else 1)
+
+
+@app.command()
 def doctor() -> None:
     """Say what is installed, what is missing, and the command that adds it."""
     from proofgrad.rl.doctor import examine

@@ -45,6 +45,8 @@ class Rollout:
             "tokens": len(self.completion.token_ids),
             "truncated": self.completion.truncated,
             "candidate": self.candidate,
+            "verifier": self.task.verifier,
+            "problem": json.dumps(self.task.problem),
             "outcome": self.verdict.outcome.value,
             "score": self.verdict.score,
             "reason": self.verdict.reason,

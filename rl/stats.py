@@ -12,7 +12,7 @@ import statistics
 from collections.abc import Sequence
 from typing import NamedTuple
 
-__all__ = ["Estimate", "mean_interval", "paired_gain", "pass_at_k"]
+__all__ = ["Estimate", "mean_interval", "paired_gain", "pass_at_k", "upper_bound"]
 
 
 class Estimate(NamedTuple):
@@ -62,3 +62,18 @@ def pass_at_k(samples: int, passed: int, k: int) -> float:
     if not 0 <= passed <= samples or not 1 <= k <= samples:
         raise ValueError(f"need 0 <= passed <= samples and 1 <= k <= samples, got {passed=}, {samples=}, {k=}")
     return 1.0 - math.comb(samples - passed, k) / math.comb(samples, k)
+
+
+def upper_bound(found: int, looked_at: int, level: float = 0.95) -> float:
+    """The largest rate under which finding so few would not surprise: one-sided Clopper-Pearson bound, in [0, 1].
+
+    For none found it is 1 - (1 - level)^(1/n), about 3/n. Clopper & Pearson, Biometrika 26 (1934), 404-413.
+
+    Raises:
+        ValueError: the counts are impossible.
+    """
+    from scipy.stats import beta
+
+    if not 0 <= found <= looked_at:
+        raise ValueError(f"need 0 <= found <= looked_at, got {found=}, {looked_at=}")
+    return 1.0 if found == looked_at else float(beta.ppf(level, found + 1, looked_at - found))

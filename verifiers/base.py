@@ -7,13 +7,12 @@ be mistaken for a reward of 0.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol, TypeAlias, runtime_checkable
 
-__all__ = ["BatchVerifier", "Json", "Outcome", "Problem", "Verdict", "Verifier"]
+__all__ = ["AuditableVerifier", "BatchVerifier", "Json", "Outcome", "Problem", "Verdict", "Verifier"]
 
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 Problem: TypeAlias = Mapping[str, Json]
@@ -105,9 +104,9 @@ class Verdict:
     @classmethod
     def from_json(cls, data: Mapping[str, Json]) -> Verdict:
         """The inverse of `to_json`."""
-        fields = {f.name: data[f.name] for f in dataclasses.fields(cls)}
-        fields["outcome"] = Outcome(str(fields["outcome"]))
-        return cls(**fields)  # type: ignore[arg-type]  # the constructor validates what JSON cannot type
+        outcome = Outcome(str(data["outcome"]))
+        rest = (data["score"], data["reason"], data["feedback"], data["evidence"], data["seconds"])
+        return cls(outcome, *rest)  # type: ignore[arg-type]  # the constructor validates what JSON cannot type
 
 
 @runtime_checkable
@@ -141,3 +140,14 @@ class BatchVerifier(Verifier, Protocol):
     batch_size: int
 
     def verify_batch(self, items: Iterable[tuple[Problem, str]]) -> list[Verdict]: ...
+
+
+@runtime_checkable
+class AuditableVerifier(Verifier, Protocol):
+    """A verifier that knows a stricter or slower one for the same problems, to be asked about a sample of its verdicts.
+
+    `auditor` makes one that shares no process with this one, takes none of the short cuts that it takes for speed, and
+    asks as much or more of a candidate.
+    """
+
+    def auditor(self) -> Verifier: ...

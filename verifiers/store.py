@@ -28,9 +28,13 @@ CREATE TABLE IF NOT EXISTS verdicts (
 
 def verdict_key(verifier: Verifier, problem: Problem, candidate: str) -> str:
     """SHA-256 over everything that a judgement depends on: verifier, version, problem and candidate."""
-    parts = [verifier.name, verifier.version, json.dumps(problem, sort_keys=True), candidate]
-    # JSON keeps the parts apart: no choice of candidate can imitate another problem's key.
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+    digest = hashlib.sha256()
+    for part in (verifier.name, verifier.version, json.dumps(problem, sort_keys=True), candidate):
+        data = part.encode("utf-8", "surrogatepass")  # a candidate may hold lone surrogates
+        # Lengths keep the parts apart: no choice of candidate can imitate another problem's key.
+        digest.update(len(data).to_bytes(8, "big"))
+        digest.update(data)
+    return digest.hexdigest()
 
 
 class VerdictStore:

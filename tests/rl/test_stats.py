@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proofgrad.rl.stats import mean_interval, paired_gain, pass_at_k
+from proofgrad.rl.stats import mean_interval, paired_gain, pass_at_k, upper_bound
 
 
 def test_pass_at_k_is_the_share_of_subsets_that_hold_a_pass():
@@ -64,3 +64,21 @@ def test_one_problem_has_no_interval():
 def test_the_mean_lies_within_its_interval(values):
     estimate = mean_interval(values)
     assert estimate.low <= estimate.mean <= estimate.high
+
+
+@pytest.mark.parametrize("n", [1, 20, 300])
+def test_the_bound_on_a_rate_that_was_never_seen_has_a_closed_form(n):
+    assert upper_bound(0, n) == pytest.approx(1 - 0.05 ** (1 / n))
+    assert upper_bound(n, n) == 1.0
+
+
+@pytest.mark.parametrize("rate", [0.01, 0.1, 0.5])
+def test_the_bound_holds_in_at_least_its_share_of_simulated_audits(rate):
+    rng = random.Random(0)
+    covered = sum(upper_bound(sum(rng.random() < rate for _ in range(60)), 60) >= rate for _ in range(1000))
+    assert covered / 1000 > 0.95 - 0.015  # two standard errors of the simulation
+
+
+def test_impossible_counts_are_refused():
+    with pytest.raises(ValueError, match="found=3"):
+        upper_bound(3, 2)

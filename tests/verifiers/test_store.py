@@ -1,8 +1,11 @@
 """The verdict store: what may be remembered, and for what exactly."""
 
+import random
+import sqlite3
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 from hypothesis import given
@@ -89,3 +92,45 @@ def test_what_a_killed_process_had_written_is_still_there(tmp_path):
     survivor = VerdictStore(path)
     assert len(survivor) == 50
     survivor.close()
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from proofgrad.verifiers import Verdict
+from proofgrad.verifiers.store import VerdictStore
+class Named: name, version = "v", "1"
+store = VerdictStore(Path(sys.argv[1]))
+for i in range(int(sys.argv[2]), 10**9):
+    store.put(str(i), Named, Verdict.failed("x.y", feedback="f" * (i % 3000)))
+    print(i, flush=True)
+"""
+
+
+def test_it_survives_being_killed_at_any_moment(tmp_path):
+    """Killed again and again in the middle of writing: what had been put down is there and whole, each time."""
+    path, rng, first = tmp_path / "verdicts.sqlite", random.Random(0), 0
+    for _ in range(8):
+        command = [sys.executable, "-c", WRITER, str(path), str(first)]
+        writer = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert int(writer.stdout.readline()) == first
+        time.sleep(rng.random() * 0.05)
+        writer.kill()
+        said = writer.communicate()[0].split("\n")[:-1]  # a last line without its end may be half a number
+        last = int(said[-1]) if said else first
+        store = VerdictStore(path)
+        for i in range(last + 1):
+            assert store.get(str(i)) == Verdict.failed("x.y", feedback="f" * (i % 3000))
+        assert len(store) in (last + 1, last + 2)  # one more may have been written than was said
+        store.close()
+        check = sqlite3.connect(path)
+        assert check.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        check.close()
+        first = last + 1
+    assert first > 100
+
+
+def test_a_candidate_may_hold_what_is_no_utf_8(store):
+    key = verdict_key(Named(), {"a": "\ud800"}, "\udfff")
+    store.put(key, Named(), Verdict.failed("x.y", feedback="\ud800"))
+    assert store.get(key) == Verdict.failed("x.y", feedback="\ud800")

@@ -174,6 +174,10 @@ class PropertyVerifier:
         """
         return self._program.layers()
 
+    def auditor(self) -> PropertyVerifier:
+        """The same verifier with another salt: it draws inputs that this one has never drawn."""
+        return PropertyVerifier(**{**self._options, "salt": f"{self._options['salt']}/audit"})  # type: ignore[arg-type]
+
     def close(self) -> None:
         """Stop the sandbox processes; the next `verify` starts new ones."""
         self._program.close()

@@ -123,6 +123,12 @@ class ProgramVerifier:
                 break
         return runs
 
+    def auditor(self) -> ProgramVerifier:
+        """A stricter verifier for the same problems, which runs every test in a process of its own."""
+        from proofgrad.verifiers.code.separate import SeparateTestsVerifier  # which builds on this module
+
+        return SeparateTestsVerifier(**self._options)
+
     def layers(self) -> dict[str, str]:
         """Each isolation layer of this sandbox: "active", or "missing: <why>".
 

@@ -37,7 +37,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from proofgrad.verifiers.base import Json, Problem, Verdict
-from proofgrad.verifiers.errors import ConfigError, ProblemError, SandboxError
+from proofgrad.verifiers.errors import ConfigError, ProblemError, SandboxError, ToolchainError
 from proofgrad.verifiers.lean.backend import Audit, Backend, Claim, Elaboration, Ending, Limits
 from proofgrad.verifiers.lean.candidate import Candidate, read_candidate
 from proofgrad.verifiers.lean.feedback import goals_in, render
@@ -133,6 +133,17 @@ class LeanVerifier:
     ) -> None:
         if min(batch_size, 1 if cpu_seconds is None else cpu_seconds, 1 if heartbeats is None else heartbeats) < 1:
             raise ConfigError("the Lean verifier's batch_size, cpu_seconds and heartbeats must be at least 1")
+        self._options = {
+            "toolchain": toolchain,
+            "batch_size": batch_size,
+            "cpu_seconds": cpu_seconds,
+            "heartbeats": heartbeats,
+            "audit": audit,
+            "require_isolation": require_isolation,
+            "feedback_tokens": feedback_tokens,
+            "backend": backend,
+            **options,
+        }
         self.batch_size = batch_size
         self.backend = backend or open_backend(toolchain, **options)
         usual = _FULL_LIMITS if self.backend.takes_header else _LIMITS
@@ -183,9 +194,19 @@ class LeanVerifier:
         self._warn_once()
         return [verdicts[index] for index in range(len(todo))]
 
+    def auditor(self) -> LeanVerifier:
+        """The same judgement in texts of one candidate, with an audit and processes of its own."""
+        return LeanVerifier(**{**self._options, "batch_size": 1, "audit": True})  # type: ignore[arg-type]  # as above
+
     def close(self) -> None:
         """End the processes that are kept between judgements."""
         self.backend.close()
+
+    def __getstate__(self) -> dict[str, object]:
+        return dict(self._options)  # a copy in another process gets a Lean of its own
+
+    def __setstate__(self, options: dict[str, object]) -> None:
+        self.__init__(**options)  # type: ignore[misc]  # the constructor's own arguments
 
     def _header(self, problem: Problem) -> str:
         header = header_of(problem)
@@ -323,8 +344,12 @@ class LeanVerifier:
 
     def _warn_once(self) -> None:
         if not self._has_warned:
+            try:
+                missing = self.missing_layers()
+            except ToolchainError:
+                return  # no Lean ran, so none ran unconfined
             self._has_warned = True
-            if missing := self.missing_layers():
+            if missing:
                 warnings.warn(
                     f"Lean runs candidates without full isolation here ({'; '.join(missing)}); "
                     "require_isolation refuses to do so",

@@ -56,8 +56,11 @@ class EmbeddedLean:
             ToolchainError: Lean cannot be started.
         """
         if self._layers is None:
-            with tempfile.TemporaryDirectory(prefix="proofgrad-lean-") as name:
-                self._lean(_room(name), "", Limits(5, 1000), 0, [])
+            try:
+                with tempfile.TemporaryDirectory(prefix="proofgrad-lean-") as name:
+                    self._lean(_room(name), "", Limits(5, 1000), 0, [])
+            except OSError as error:
+                raise ToolchainError(f"Lean cannot be tried out: {error.strerror} ({tempfile.gettempdir()})") from error
         return self._layers or {}
 
     def elaborate(self, text: str, *, header: str, candidates: int, limits: Limits) -> Elaboration:
