@@ -233,6 +233,8 @@ def limit_resources(cpu_seconds: int, memory_bytes: int, processes: int) -> str:
         "RLIMIT_MEMLOCK": 0,
         "RLIMIT_MSGQUEUE": 0,
         "RLIMIT_SIGPENDING": 64,
+        "RLIMIT_RTPRIO": 0,  # a priority above the judge's would starve it
+        "RLIMIT_NICE": 0,
     }
     refused = []
     for name, value in wanted.items():
@@ -335,6 +337,9 @@ _DENIED = {
     "name_to_handle_at": (303, 264), "open_by_handle_at": (304, 265), "kexec_load": (246, 104),
     "kexec_file_load": (320, 294), "init_module": (175, 105), "finit_module": (313, 273), "delete_module": (176, 106),
     "personality": (135, 92), "syslog": (103, 116), "move_pages": (279, 239), "migrate_pages": (256, 238),
+    # Nothing can kill a process that waits for the whole machine's disks; watching files shows what neighbours do.
+    "sync": (162, 81), "syncfs": (306, 267), "inotify_init": (253, 26), "inotify_init1": (294, 26),
+    "fanotify_init": (300, 262), "pidfd_send_signal": (424, 424),
 }  # fmt: skip
 _CLONE, _CLONE3 = (56, 220), 435
 _X86_FORKS = (57, 58)  # fork and vfork; arm64 has only clone

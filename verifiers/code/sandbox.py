@@ -40,6 +40,8 @@ _SCRIPT = Path(__file__).with_name("zygote.py")
 _START_S = 30.0  # a cold disk and a busy machine; normally 0.1 s
 _REPLY_S = 15.0  # the zygote's own steps take milliseconds; the margin is for a machine that swaps
 _LAYERS_BYTES = 1 << 16
+# A candidate may hang up at any time. Python ignores SIGPIPE, but a program that wants to die of it (`| head`) may not.
+_NO_SIGNAL = getattr(socket, "MSG_NOSIGNAL", 0)
 
 
 class ZygoteError(Exception):
@@ -103,7 +105,7 @@ class Channel:
         view = memoryview(data)
         while view:
             try:
-                view = view[self.socket.send(view) :]
+                view = view[self.socket.send(view, _NO_SIGNAL) :]
             except BlockingIOError:
                 self._wait(select.POLLOUT, deadline)
             except OSError as error:
@@ -148,7 +150,7 @@ class Channel:
             happened = self._wait(select.POLLIN | (select.POLLOUT if sending else 0), deadline)
             if sending and happened & ~select.POLLIN:
                 try:
-                    unsent = unsent[self.socket.send(unsent) :] if unsent else unsent
+                    unsent = unsent[self.socket.send(unsent, _NO_SIGNAL) :] if unsent else unsent
                     if not unsent:
                         self.socket.shutdown(socket.SHUT_WR)
                         sending = False
@@ -263,7 +265,11 @@ class Zygote:
                 cpu = int(limits.timeout_s) + 2  # a second line of defence behind the parent's wall clock
                 wall = limits.timeout_s + 2 * _REPLY_S
                 message = RUN.pack(b"R", cpu, limits.memory_bytes, limits.processes, limits.answer_bytes, wall)
-                self._send(message, [far.fileno() for far in theirs])
+                null = os.open(os.devnull, os.O_RDWR)
+                try:
+                    self._send(message, [null, *(far.fileno() for far in theirs)])
+                finally:
+                    os.close(null)
             finally:
                 for far in theirs:
                     far.close()
@@ -341,7 +347,7 @@ class Zygote:
                 self._control.send(message, time.monotonic() + _REPLY_S)
             else:
                 # The message fits the empty socket buffer: one call sends all of it, together with the descriptors.
-                socket.send_fds(self._control.socket, [message], descriptors)
+                socket.send_fds(self._control.socket, [message], descriptors, _NO_SIGNAL)
         except (OSError, ChannelClosed, ChannelTimeout) as error:
             raise ZygoteError(f"the zygote is gone: {type(error).__name__}") from error
 

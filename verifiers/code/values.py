@@ -19,6 +19,7 @@ __all__ = ["NotPlain", "tag", "untag"]
 _SCALARS = frozenset({int, float, str, bool, type(None)})
 _MAX_DEPTH = 200
 _MAX_NODES = 2_000_000
+_MAX_ALIKE = 64
 _FLOATS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 _isfinite = math.isfinite
 _text = json.JSONEncoder(sort_keys=True).encode  # bound here: a program may replace what the module holds
@@ -93,9 +94,20 @@ def _untag(tagged: Any, depth: int) -> Any:
     if name == "$dict" and not all(isinstance(part, list) and len(part) == 2 for part in parts):
         raise NotPlain("a $dict that is no list of pairs")
     try:
+        _check_hashes([part[0] for part in parts] if name == "$dict" else parts, name)
         made: Any = dict(parts) if name == "$dict" else set(parts) if name == "$set" else frozenset(parts)
     except TypeError:
         raise NotPlain(f"a {name} with an element that cannot be hashed") from None
     if len(made) != len(parts):
         raise NotPlain(f"a {name} with an element twice")
     return made
+
+
+def _check_hashes(keys: list[Any], name: str) -> None:
+    """Refuse keys that were chosen to share a hash: a set of n of them takes n² steps, a minute for a megabyte."""
+    counts: dict[int, int] = {}
+    for key in keys:
+        value = hash(key)
+        counts[value] = counts.get(value, 0) + 1
+        if counts[value] > _MAX_ALIKE:
+            raise NotPlain(f"a {name} with too many elements of one hash")
