@@ -14,12 +14,13 @@ import ctypes
 import errno
 import os
 import platform
+import random
 import resource
 import signal
 import struct
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
     import socket
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ACTIVE",
     "Layers",
+    "Spawn",
     "become_init",
     "die_with_parent",
     "drop_privileges",
@@ -36,6 +38,7 @@ __all__ = [
     "new_pid_namespace",
     "prepare_filter",
     "prepare_rules",
+    "private_uid",
     "replace_root",
     "restrict_files",
     "return_to_pid_namespace",
@@ -43,9 +46,12 @@ __all__ = [
 ]
 
 Layers = dict[str, str]
+Spawn: TypeAlias = Literal["nothing", "threads", "processes"]
 ACTIVE = "active"
 
 NOBODY = 65534
+# Numbers that no distribution gives away: systemd's "Users, Groups, UIDs and GIDs" leaves 0x70000000 and above unused.
+_PRIVATE_UIDS = range(0x7000_0000, 0x7100_0000)
 CLONE_NEWNS = 0x00020000
 CLONE_NEWUTS = 0x04000000
 CLONE_NEWIPC = 0x08000000
@@ -221,13 +227,16 @@ def _locked_flags(path: str) -> int:
     return MS_NOSUID | MS_NODEV | kept | relatime
 
 
-def limit_resources(cpu_seconds: int, memory_bytes: int, processes: int) -> str:
-    """Set the resource limits; soft and hard alike, so that they cannot be raised again."""
+def limit_resources(cpu_seconds: int, memory_bytes: int, tasks: int) -> str:
+    """Set the resource limits; soft and hard alike, so that they cannot be raised again.
+
+    `tasks` are threads and processes together, of one user id.
+    """
     wanted = {
         "RLIMIT_CORE": 0,
         "RLIMIT_FSIZE": 0,  # also bounds memfd_create, whose pages RLIMIT_AS does not count
         "RLIMIT_NOFILE": 32,
-        "RLIMIT_NPROC": processes,
+        "RLIMIT_NPROC": tasks,
         "RLIMIT_CPU": cpu_seconds,
         "RLIMIT_AS": memory_bytes,
         "RLIMIT_MEMLOCK": 0,
@@ -250,19 +259,32 @@ def limit_resources(cpu_seconds: int, memory_bytes: int, processes: int) -> str:
     return f"missing: refused {', '.join(refused)}" if refused else ACTIVE
 
 
-def drop_privileges(*, keep_uid: bool = False) -> Layers:
-    """Become nobody (if root, unless `keep_uid`), give up every capability, and bar the way back."""
+def private_uid() -> int:
+    """A user id for the candidates of one sandbox: the kernel counts threads and processes by user id.
+
+    As nobody, like the candidates of every other sandbox, one could use up what its neighbours may have.
+    """
+    return random.choice(_PRIVATE_UIDS)
+
+
+def drop_privileges(uid: int = NOBODY, *, keep_uid: bool = False) -> Layers:
+    """Become `uid` (if root, unless `keep_uid`), give up every capability, and bar the way back.
+
+    Where this machine knows no such user id, as in containers that map only some, it is nobody.
+    """
     layers: Layers = {}
     if os.geteuid() == 0 and keep_uid:
         layers["uid"] = "missing: files that are needed belong to root"
     elif os.geteuid() == 0:
-        try:
-            os.setgroups([])
-            os.setresgid(NOBODY, NOBODY, NOBODY)
-            os.setresuid(NOBODY, NOBODY, NOBODY)
-            layers["uid"] = ACTIVE
-        except OSError as error:
-            layers["uid"] = f"missing: setresuid: {errno.errorcode.get(error.errno or 0, error.errno)}"
+        for number in (uid, NOBODY):
+            try:
+                os.setgroups([])
+                os.setresgid(number, number, number)
+                os.setresuid(number, number, number)
+                layers["uid"] = ACTIVE
+                break
+            except OSError as error:
+                layers["uid"] = f"missing: setresuid: {errno.errorcode.get(error.errno or 0, error.errno)}"
     else:
         layers["uid"] = ACTIVE
     header = struct.pack("Ii", 0x20080522, 0)  # _LINUX_CAPABILITY_VERSION_3, this process
@@ -342,14 +364,16 @@ _DENIED = {
     "fanotify_init": (300, 262), "pidfd_send_signal": (424, 424),
 }  # fmt: skip
 _CLONE, _CLONE3 = (56, 220), 435
+_CLONE_THREAD = 0x00010000
 _X86_FORKS = (57, 58)  # fork and vfork; arm64 has only clone
 _ARCHITECTURES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 
 
-def prepare_filter(*, alone: bool) -> bytes | str:
+def prepare_filter(spawn: Spawn) -> bytes | str:
     """The seccomp program, or why there is none; made once, before the forks, since it takes longer than loading it.
 
-    `alone` refuses new processes and threads too: RLIMIT_NPROC does not bind a root whose uid cannot be changed.
+    `spawn` says what may be started: RLIMIT_NPROC does not tell threads from processes, nor does it bind a root whose
+    uid cannot be changed.
     """
     machine = platform.machine()
     if sys.platform != "linux" or machine not in _ARCHITECTURES:
@@ -371,12 +395,13 @@ def prepare_filter(*, alone: bool) -> bytes | str:
     ]
     for numbers in _DENIED.values():
         code += [(jump_equal, 0, 1, numbers[column]), (give, 0, 0, refuse)]
-    if alone:
-        for number in (_CLONE[column], *(_X86_FORKS if column == 0 else ())):
+    if spawn != "processes":
+        for number in (*([_CLONE[column]] if spawn == "nothing" else ()), *(_X86_FORKS if column == 0 else ())):
             code += [(jump_equal, 0, 1, number), (give, 0, 0, refuse)]
+    code += [(jump_equal, 1, 0, _CLONE[column]), (give, 0, 0, allow), (load, 0, 0, 16)]  # low half of the flags
+    if spawn == "threads":
+        code += [(jump_any_bit, 1, 0, _CLONE_THREAD), (give, 0, 0, refuse)]
     code += [
-        (jump_equal, 0, 3, _CLONE[column]),
-        (load, 0, 0, 16),  # the low half of the first argument
         (jump_any_bit, 0, 1, _ALL_NEW),
         (give, 0, 0, refuse),
         (give, 0, 0, allow),

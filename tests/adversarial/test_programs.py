@@ -254,3 +254,18 @@ print(verifier.verify(function, reply).outcome, verifier.verify(stdio, "import o
 def test_a_candidate_that_hangs_up_does_not_kill_a_judge_that_dies_of_sigpipe():
     done = subprocess.run([sys.executable, "-c", HANGS_UP], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout.split()) == (0, ["fail", "fail"]), done.stderr
+
+
+def test_a_program_with_many_threads_leaves_its_neighbours_theirs():
+    """The kernel counts threads by user id: candidates of two sandboxes must not share one."""
+    two = ProgramVerifier(workers=2)
+    hoard = "import threading, time\ndef f(x):\n    try:\n        while True: threading.Thread(target=time.sleep, args=(9,)).start()\n    except RuntimeError: time.sleep(9)"
+    modest = "import threading\ndef f(x):\n    out = []\n    some = [threading.Thread(target=out.append, args=(x,)) for _ in range(40)]\n    for thread in some: thread.start()\n    for thread in some: thread.join()\n    return len(out) - 39 + x"
+    hoarder = threading.Thread(target=two.verify, args=({**PROBLEMS["function"], "timeout_s": 2.0}, hoard))
+    hoarder.start()
+    time.sleep(0.5)
+    verdicts = [two.verify(PROBLEMS["function"], modest) for _ in range(5)]
+    assert hoarder.is_alive()
+    hoarder.join()
+    two.close()
+    assert {verdict.reason for verdict in verdicts} == {"code.ok"}, verdicts

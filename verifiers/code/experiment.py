@@ -18,7 +18,7 @@ from proofgrad.verifiers.code.equivalence import WHERE
 from proofgrad.verifiers.code.runner import Ending, Run, Runner
 from proofgrad.verifiers.code.sandbox import Limits
 from proofgrad.verifiers.code.specification import RELATION, Specification
-from proofgrad.verifiers.code.strategies import smaller
+from proofgrad.verifiers.code.strategies import draw, smaller
 from proofgrad.verifiers.code.wording import FAULTS, exception, line_count, module_fault, show
 
 __all__ = ["Case", "Experiment", "Failure", "ProblemFault"]
@@ -27,6 +27,7 @@ _TRUSTED_S = 10.0  # at least, for the problem's own code: it must not fail for 
 _SHRINK_ROUNDS = 24
 _SHRINK_S = 5.0
 _TRUSTED_BATCH = 16
+_DRAWN_ANSWERS = 20
 _ENDINGS = {
     Ending.TIMEOUT: ("code.timeout", "The program did not finish {count} calls within {timeout:g} s."),
     Ending.DIED: ("code.died", "The program's process ended before it had answered all calls."),
@@ -180,12 +181,46 @@ class Experiment:
                 raise ProblemFault("problem.relation_failed", "the relation returned something else than a bool", args)
         return answers
 
+    def _accepted(self, pairs: Sequence[tuple[list[Json], Json]]) -> list[bool]:
+        """What the relation says of a candidate's answers, until its first no.
+
+        An answer on which it fails, though it works on values that were drawn for the same input, is wrong: a candidate
+        could otherwise choose to be UNKNOWN, say by a list on which the relation takes for ever.
+
+        Raises:
+            ProblemFault: the relation fails on drawn values too.
+        """
+        try:
+            return self._related(pairs)
+        except ProblemFault as fault:
+            found: list[bool] = []
+            for args, value in pairs:
+                try:
+                    found += self._related([(args, value)])
+                except ProblemFault:
+                    if not self._relates_what_is_drawn(args):
+                        raise fault from None
+                    found.append(False)
+                if not found[-1]:
+                    break
+            return found
+
+    def _relates_what_is_drawn(self, args: list[Json]) -> bool:
+        if self._spec.returns is None:
+            return False
+        drawn = draw((self._spec.returns,), _DRAWN_ANSWERS, 0)
+        inputs: list[list[Json]] = [[args, value] for (value,) in drawn]
+        answers, _ = self._ask(self._spec.relation or "", RELATION, inputs, self._trusted_limits(), 1)
+        return len(answers) == len(drawn) and all(type(answer.value) is bool for answer in answers)
+
+    def _trusted_limits(self) -> Limits:
+        return replace(self._limits, timeout_s=max(_TRUSTED_S, 5 * self._limits.timeout_s))
+
     def _trusted(self, source: str, function: str, inputs: Sequence[list[Json]], key: str) -> list[Any]:
         """The answers of the problem's own code, which must not fail; of a relation, only until it says no."""
         if not inputs:
             return []
-        limits = replace(self._limits, timeout_s=max(_TRUSTED_S, 5 * self._limits.timeout_s))
-        answers, run = self._ask(source, function, inputs, limits, _TRUSTED_BATCH)
+        answers, run = self._ask(source, function, inputs, self._trusted_limits(), _TRUSTED_BATCH)
         reason = f"problem.{key}_failed"
         for number, (args, answer) in enumerate(zip(inputs, answers, strict=False), 1):
             if answer.status != "ok":
@@ -206,7 +241,7 @@ class Experiment:
         """The first of the cases that the candidate fails, or None.
 
         Raises:
-            ProblemFault: the relation failed on one of its answers, though that was of the type announced.
+            ProblemFault: the relation failed on one of its answers, and on values drawn from the type announced.
         """
         spec, lines = self._spec, line_count(candidate)
         if not cases:
@@ -220,7 +255,7 @@ class Experiment:
         right = [self._acceptable(case, answer) for case, answer in zip(cases, answers, strict=False)]
         if spec.relation is not None:
             asked = right.index(False) if False in right else len(right)
-            related = self._related([(cases[i].args, answers[i].value) for i in range(asked)])
+            related = self._accepted([(cases[i].args, answers[i].value) for i in range(asked)])
             right[: len(related)] = related
         if False in right:
             at = right.index(False)

@@ -23,7 +23,7 @@ The inputs are drawn out here, deterministically from a seed in the evidence, wh
 secret `salt`; where counterexamples may be shown, also from the candidate, so that what is shown is of no use later.
 Reference, relation and precondition run in sandbox runs of their own, which no candidate can reach; the precondition is
 the problem author's code and is trusted no more than the candidate's. Where they fail or contradict the tests, the
-verdict is UNKNOWN.
+verdict is UNKNOWN; but an answer on which a relation fails that works on drawn values for the same input is wrong.
 
 A proof (`equivalence.py`) needs a reference, inputs of ints and bools, and both functions in the fragment that
 `symbolic.py` describes. It is about values, not about time and memory, and for the inputs that the problem admits.
@@ -81,7 +81,8 @@ class PropertyVerifier:
         proof_timeout_s: wall clock of one attempt at a proof, starting the solver's process not included.
         workers: programs run at once; as for `ProgramVerifier`, like the rest.
         memory_mb: address space of a program in MiB.
-        processes: processes and threads it may have.
+        processes: processes it may have.
+        threads: threads it may have.
         require_isolation: refuse to run without network, PID and file system isolation, instead of warning.
         interpreter: the Python that runs the programs; by default the running one.
 
@@ -101,6 +102,7 @@ class PropertyVerifier:
         workers: int | None = None,
         memory_mb: int = 512,
         processes: int = 1,
+        threads: int = 64,
         require_isolation: bool = False,
         interpreter: str | None = None,
     ) -> None:
@@ -114,19 +116,21 @@ class PropertyVerifier:
             "workers": workers,
             "memory_mb": memory_mb,
             "processes": processes,
+            "threads": threads,
             "require_isolation": require_isolation,
             "interpreter": interpreter,
         }
         self._salt = salt.encode("utf-8", "surrogatepass")
         self._solver = "off" if prove is False else "z3" if importlib.util.find_spec("z3") else "not installed"
         self._proof_timeout_s = proof_timeout_s
-        self._limits = Limits(memory_bytes=memory_mb << 20, processes=processes)
+        self._limits = Limits(memory_bytes=memory_mb << 20, processes=processes, threads=threads)
         self._require_isolation = require_isolation
         self._warned = False
         self._program = ProgramVerifier(
             workers=workers,
             memory_mb=memory_mb,
             processes=processes,
+            threads=threads,
             require_isolation=require_isolation,
             interpreter=interpreter,
         )

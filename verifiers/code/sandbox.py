@@ -67,13 +67,15 @@ class Limits:
     Attributes:
         timeout_s: wall clock for the whole candidate, all tests together, from the moment it gets its source.
         memory_bytes: address space of a process, the interpreter included.
-        processes: processes and threads; 1 means that the candidate can start neither.
+        processes: how many it may have; 1 means that it can start none.
+        threads: how many it may have, those of all its processes together; 1 means that it can start none.
         answer_bytes: size of one answer as JSON, and of all answers of a reply together; of a whole program's output.
     """
 
     timeout_s: float = 2.0
     memory_bytes: int = 512 << 20
     processes: int = 1
+    threads: int = 64
     answer_bytes: int = 1 << 20
 
 
@@ -264,7 +266,8 @@ class Zygote:
             try:
                 cpu = int(limits.timeout_s) + 2  # a second line of defence behind the parent's wall clock
                 wall = limits.timeout_s + 2 * _REPLY_S
-                message = RUN.pack(b"R", cpu, limits.memory_bytes, limits.processes, limits.answer_bytes, wall)
+                tasks = (limits.processes, max(limits.processes, limits.threads))
+                message = RUN.pack(b"R", cpu, limits.memory_bytes, *tasks, limits.answer_bytes, wall)
                 null = os.open(os.devnull, os.O_RDWR)
                 try:
                     self._send(message, [null, *(far.fileno() for far in theirs)])
@@ -296,7 +299,7 @@ class Zygote:
         Raises:
             ZygoteError: the zygote did not confirm.
         """
-        self._send(RUN.pack(b"K", 0, 0, 0, 0, 0.0))
+        self._send(RUN.pack(b"K", 0, 0, 0, 0, 0, 0.0))
         return self._event(b"D")
 
     def close(self) -> None:

@@ -48,7 +48,8 @@ class ProgramVerifier:
         workers: programs run at once; by default one a core, at least 2 and at most 8. More callers wait their turn,
             which does not count as the candidate's time.
         memory_mb: address space of the candidate in MiB, the interpreter (about 50) included.
-        processes: processes and threads it may have; 1 means no others.
+        processes: processes it may have; 1 means no others.
+        threads: threads it may have, those of all its processes together; 1 means no others.
         require_isolation: refuse to run without network, PID and file system isolation, instead of warning.
         interpreter: the Python that runs the candidates; by default the running one.
 
@@ -64,6 +65,7 @@ class ProgramVerifier:
         workers: int | None = None,
         memory_mb: int = 512,
         processes: int = 1,
+        threads: int = 64,
         require_isolation: bool = False,
         interpreter: str | None = None,
     ) -> None:
@@ -71,14 +73,15 @@ class ProgramVerifier:
             "workers": workers,
             "memory_mb": memory_mb,
             "processes": processes,
+            "threads": threads,
             "require_isolation": require_isolation,
             "interpreter": interpreter,
         }
-        self._limits = Limits(memory_bytes=memory_mb << 20, processes=processes)
+        self._limits = Limits(memory_bytes=memory_mb << 20, processes=processes, threads=threads)
         self._require_isolation = require_isolation
         self._warned = False
         self._runner = Runner(workers, interpreter)
-        self.version = f"2+python-{python_version(interpreter)}+{memory_mb}MiB+{processes}p"
+        self.version = f"3+python-{python_version(interpreter)}+{memory_mb}MiB+{processes}p+{threads}t"
 
     def verify(self, problem: Problem, candidate: str) -> Verdict:
         """Run `candidate` on the problem's tests.
@@ -97,7 +100,7 @@ class ProgramVerifier:
         if len(candidate) > _SOURCE_CHARS:
             evidence: dict[str, Json] = {"tests_total": len(parsed.tests or parsed.stdio), "tests_passed": 0}
             return Verdict.failed("code.too_long", feedback="The program is too long.", evidence=evidence)
-        limits = Limits(parsed.timeout_s, self._limits.memory_bytes, self._limits.processes)
+        limits = replace(self._limits, timeout_s=parsed.timeout_s)
         try:
             if parsed.stdio:
                 runs = self._run_programs(parsed, candidate, limits)

@@ -73,7 +73,7 @@ elif __name__ == "__main__":
 
 __all__ = ["main"]
 
-RUN = struct.Struct("!cIQIId")  # operation, CPU seconds, memory, processes, answer bytes, wall seconds
+RUN = struct.Struct("!cIQIIId")  # operation, CPU seconds, memory, processes, tasks, answer bytes, wall seconds
 EVENT = struct.Struct("!ci")  # event, wait status
 CHANNEL_FD = 3
 FILENAME = "<candidate>"
@@ -96,7 +96,8 @@ class Confinement:
 
     layers: dict[str, str]
     rules: int | str
-    filters: dict[bool, bytes | str]
+    filters: dict[confine.Spawn, bytes | str]
+    uid: int
 
 
 def main(control_fd: int) -> None:
@@ -124,9 +125,9 @@ def main(control_fd: int) -> None:
             layers["root"] = confine.replace_root(readable)
         except OSError as error:
             layers["root"] = f"missing: {error.strerror}"
-    confinement = Confinement(
-        layers, confine.prepare_rules(readable), {alone: confine.prepare_filter(alone=alone) for alone in (False, True)}
-    )
+    spawns: tuple[confine.Spawn, ...] = ("nothing", "threads", "processes")
+    filters = {spawn: confine.prepare_filter(spawn) for spawn in spawns}
+    confinement = Confinement(layers, confine.prepare_rules(readable), filters, confine.private_uid())
     gc.collect()
     gc.freeze()  # keeps the collector from touching, and so copying, the pages shared with the children
     control.sendall(_frame({"layers": layers}))
@@ -145,7 +146,7 @@ def serve(control: socket.socket, confinement: Confinement, pid_namespace: int |
         message, descriptors = _receive(control)
         if message is None:
             return
-        operation, cpu, memory, processes, answer_bytes, wall = message
+        operation, cpu, memory, processes, tasks, answer_bytes, wall = message
         if operation != b"R":
             continue  # a KILL that came after its run had ended
         if pid_namespace is not None and not confine.new_pid_namespace():
@@ -153,7 +154,7 @@ def serve(control: socket.socket, confinement: Confinement, pid_namespace: int |
         child = os.fork()
         if child == 0:
             control.close()
-            _run_child(descriptors, confinement, cpu, memory, processes, answer_bytes)
+            _run_child(descriptors, confinement, cpu, memory, processes, tasks, answer_bytes)
         if pid_namespace is not None and not confine.return_to_pid_namespace(pid_namespace):
             os._exit(1)
         for descriptor in descriptors:
@@ -212,7 +213,13 @@ def _kill(child: int) -> None:
 
 
 def _run_child(
-    descriptors: list[int], confinement: Confinement, cpu: int, memory: int, processes: int, answer_bytes: int
+    descriptors: list[int],
+    confinement: Confinement,
+    cpu: int,
+    memory: int,
+    processes: int,
+    tasks: int,
+    answer_bytes: int,
 ) -> NoReturn:
     leave, status = os._exit, 0
     try:
@@ -221,10 +228,11 @@ def _run_child(
         layers = dict(confinement.layers)
         if layers["ipc"] == confine.ACTIVE:
             layers["ipc"] = confine.unshare_ipc()
-        layers["limits"] = confine.limit_resources(cpu, memory, processes)
-        layers.update(confine.drop_privileges())
+        layers["limits"] = confine.limit_resources(cpu, memory, tasks)
+        layers.update(confine.drop_privileges(confinement.uid))
         layers["landlock"] = confine.restrict_files(confinement.rules)
-        layers["seccomp"] = confine.forbid_syscalls(confinement.filters[processes <= 1])
+        spawn: confine.Spawn = "processes" if processes > 1 else "threads" if tasks > 1 else "nothing"
+        layers["seccomp"] = confine.forbid_syscalls(confinement.filters[spawn])
         null, channel, *streams = descriptors
         for target in (0, 1, 2):
             os.dup2(streams[0] if streams and target < 2 else null, target)

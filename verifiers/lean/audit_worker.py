@@ -180,7 +180,7 @@ def main(control_fd: int, library: str, modules: Sequence[str]) -> None:
             layers["root"] = confine.replace_root([])
         except OSError as error:
             layers["root"] = f"missing: {error.strerror}"
-    rules, calls = confine.prepare_rules([]), confine.prepare_filter(alone=True)
+    rules, calls = confine.prepare_rules([]), confine.prepare_filter("nothing")
     gc.collect()
     gc.freeze()  # keeps the collector from touching, and so copying, the pages shared with the forks
     # What a fork will achieve is known only there; a rehearsal tells the parent before it sends anything.

@@ -71,7 +71,7 @@ def _confine(settings: dict[str, Any]) -> dict[str, str]:
             os.chdir(writable[0])
         except OSError as error:
             layers["root"] = f"missing: {error.strerror}"
-    rules, calls = confine.prepare_rules(readable, writable, _DEVICES), confine.prepare_filter(alone=False)
+    rules, calls = confine.prepare_rules(readable, writable, _DEVICES), confine.prepare_filter("processes")
     # With the whole file system still there, nobody may be barred from Lean's directory or from that of the text.
     layers.update(confine.drop_privileges(keep_uid=layers["root"] != confine.ACTIVE))
     layers["landlock"] = confine.restrict_files(rules)

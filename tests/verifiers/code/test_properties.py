@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from proofgrad.verifiers import Outcome, Verifier
+from proofgrad.verifiers.code import experiment
 from proofgrad.verifiers.code.properties import PropertyVerifier
 from proofgrad.verifiers.code.runner import WorkerDied
 from proofgrad.verifiers.code.strategies import constants_of, draw, parse_type, planted, smaller
@@ -229,6 +230,20 @@ def test_a_candidate_cannot_choose_an_input_that_makes_its_judgement_unknown(tes
     odd = problem(**{**DIVISOR, "relation": picky, "tests": tests, "public": None, "inputs": {"n": {"choice": [3, 4]}}})
     assert tester.verify(odd, "def f(n): return 0").outcome is Outcome.FAIL  # before the relation breaks on 4
     assert tester.verify(odd, "def f(n): return n").reason == "problem.relation_failed"
+
+
+def test_a_candidate_cannot_choose_an_answer_that_makes_its_judgement_unknown(tester, monkeypatch):
+    monkeypatch.setattr(experiment, "_TRUSTED_S", 1.0)
+    relation = (
+        "def check(args, result):\n    return result == args[0] and all(a <= 10**99 for a in result for b in result)"
+    )
+    numbers = {"inputs": {"xs": {"list": "int"}}, "returns": {"list": "int"}, "reference": None, "relation": relation}
+    task = problem(**numbers, tests=None, public=None, timeout_s=0.2)
+    assert tester.verify(task, "def f(xs): return xs").is_pass
+    endless = {**task, "relation": relation.replace("result == args[0]", "len(result) >= len(args[0])")}
+    assert tester.verify(endless, "def f(xs): return xs").is_pass
+    verdict = tester.verify(endless, "def f(xs): return [1] * 40_000")
+    assert (verdict.outcome, verdict.reason) == (Outcome.FAIL, "code.wrong_output")
 
 
 BROKEN = {

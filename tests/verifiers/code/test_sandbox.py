@@ -34,7 +34,10 @@ def inside(runner):
 
 
 def test_the_candidate_is_nobody_without_capabilities(inside):
-    assert inside("return [os.getuid(), os.geteuid(), os.getgid(), os.getgroups()]")[:3] == [65534, 65534, 65534]
+    uid, effective, gid, groups = inside("return [os.getuid(), os.geteuid(), os.getgid(), os.getgroups()]")
+    assert uid == effective == gid
+    assert uid == 65534 or uid >= 0x7000_0000
+    assert set(groups) <= {65534}  # those of an ordinary user look so from inside their namespace
     assert inside("os.setuid(0)")["error"] == "PermissionError"
 
 
@@ -63,9 +66,8 @@ def test_only_the_null_device_and_the_result_channel_are_open(inside):
     assert inside(probe + "return found") == [0, 1, 2, 3]
 
 
-def test_no_process_thread_program_or_socket_can_be_started(inside):
+def test_no_process_program_or_socket_can_be_started(inside):
     assert "error" in inside("os.fork()")
-    assert "error" in inside("import threading\nthreading.Thread(target=print).start()")
     assert "error" in inside("os.execv(sys.executable, ['x'])")
     assert "error" in inside("import socket\nsocket.socket()")
     assert "error" in inside("import socket\nsocket.socket(socket.AF_UNIX)")
@@ -74,7 +76,9 @@ def test_no_process_thread_program_or_socket_can_be_started(inside):
 def test_threads_are_to_be_had_when_the_limit_allows_them(inside):
     body = "import threading\nout = []\nt = threading.Thread(target=out.append, args=(1,))\n"
     body += "t.start()\nt.join()\nreturn out"
-    assert inside(body, Limits(timeout_s=5, processes=4096)) == [1]
+    assert inside(body) == [1]
+    assert inside(body, Limits(timeout_s=5, processes=64)) == [1]
+    assert "error" in inside(body, Limits(timeout_s=5, threads=1))
 
 
 def test_an_event_loop_works_although_sockets_do_not(inside):

@@ -48,6 +48,8 @@ def test_a_right_program_passes_with_score_one(verifier):
         "import os, sys\nos.closerange(3, 99)\nprint(sum(map(int, input().split())))",
         "import sys\nprint(sum(map(int, input().split())))\nsys.stdout.close()",
         "import sys\nprint('debugging', file=sys.stderr)\nprint(sum(map(int, input().split())))",
+        "import sys, threading\ndef main():\n    print(sum(map(int, input().split())))\n"
+        "sys.setrecursionlimit(10**6)\nthreading.stack_size(1 << 27)\nthreading.Thread(target=main).start()",
     ],
 )
 def test_the_usual_ways_to_read_write_and_leave_all_work(verifier, source):
