@@ -1,4 +1,4 @@
-"""The command line: ``proofgrad train | eval | verify | doctor``.
+"""The command line: ``proofgrad train | eval | verify | audit | rubric | serve | doctor``.
 
 Exit status: 0 done (for `verify`: passed), 1 the candidate failed, 2 wrong usage or a missing part, 3 unknown.
 """
@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from proofgrad.rl.console import console
+from proofgrad.rl.rubric_command import rubric_app
+from proofgrad.rl.serve_command import serve_command
 from proofgrad.verifiers.base import Outcome, Problem, Verdict
 from proofgrad.verifiers.errors import ConfigError, ProblemError, ProofgradError
 
@@ -30,6 +32,8 @@ app = typer.Typer(
 )
 verify_app = typer.Typer(no_args_is_help=True, help="Judge one candidate, and say why.")
 app.add_typer(verify_app, name="verify")
+app.add_typer(rubric_app, name="rubric")
+app.command("serve")(serve_command)
 
 _STATUS = {Outcome.PASS: 0, Outcome.FAIL: 1, Outcome.UNKNOWN: 3}
 
@@ -101,6 +105,10 @@ def evaluate(
     temperature: Annotated[float, typer.Option(min=0.0, help="0 is greedy decoding.")] = 1.0,
     max_tokens: Annotated[int | None, typer.Option(min=1, help="Longest completion; by default the run's.")] = None,
     engine: Annotated[str, typer.Option(help="auto, vllm or transformers.")] = "auto",
+    max_turns: Annotated[
+        int | None,
+        typer.Option(min=1, help="Attempts at a task, with feedback; above 1, set against best-of-n at equal tokens."),
+    ] = None,
     output: Annotated[Path | None, typer.Option(help="Directory for the result and every completion.")] = None,
 ) -> None:
     """Measure a policy on held-out tasks: pass@1 and pass@k by domain, with 95% intervals over problems."""
@@ -108,7 +116,7 @@ def evaluate(
 
     evaluate_model(
         model, envs=env or [], tasks=tasks, samples=samples, temperature=temperature,
-        max_tokens=max_tokens, engine=engine, output=output,
+        max_tokens=max_tokens, engine=engine, max_turns=max_turns, output=output,
     )  # fmt: skip
 
 
@@ -233,7 +241,8 @@ def main() -> None:
         _complain(str(error))
         status = 2
     except (KeyboardInterrupt, typer.Abort):
-        _complain("interrupted; go on with proofgrad train --resume RUN")
+        is_training = "train" in sys.argv[1:2]
+        _complain(f"interrupted{'; go on with proofgrad train --resume RUN' if is_training else ''}")
         status = 130
     except Exception as error:
         # Wrong usage: click's exceptions, which newer versions of typer carry in a private module of their own.

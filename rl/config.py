@@ -23,6 +23,7 @@ __all__ = [
     "FrontierConfig",
     "GRPOSettings",
     "GenerationConfig",
+    "LoopConfig",
     "PolicyConfig",
     "ScratchPolicy",
     "VerificationConfig",
@@ -159,6 +160,22 @@ class GenerationConfig(_Section):
     """Share of GPU memory for vLLM; without a GPU, `VLLM_CPU_KVCACHE_SPACE` (GiB) decides."""
 
 
+class LoopConfig(_Section):
+    """How often the policy may revise an attempt against the verifier's answer, and what that is worth."""
+
+    max_turns: int = Field(1, ge=1)
+    """Attempts at one task; 1 never shows the policy a verdict."""
+    token_budget: int | None = Field(None, ge=1)
+    """Most tokens that the policy may write for one task, over all turns; None bounds each turn alone."""
+    halt_on_repeat: bool = True
+    """Stop when an attempt is the one before again, or fails in the same words."""
+    discount: float = Field(1.0, gt=0, le=1)
+    """A task verified at turn t (from 0) is worth discount ** t."""
+    partial_credit: float = Field(0.0, ge=0, lt=1)
+    """What a failed task's best score counts, relative to the least that a verified one is worth. Whether a task is on
+    the frontier is decided by outcomes alone."""
+
+
 class EvaluationConfig(_Section):
     """Held-out evaluation before and after training, on the same tasks."""
 
@@ -183,6 +200,12 @@ class VerificationConfig(_Section):
     """Judgements under way at once."""
     retries: int = Field(2, ge=0)
     """How often an UNKNOWN verdict is tried again before the completion is left out of the update."""
+    isolate: bool = False
+    """Judge in killable processes, with a deadline from outside, for verifiers that may hang."""
+    deadline_s: float = Field(60.0, gt=0)
+    """Seconds for one judgement there; past it the verdict is UNKNOWN."""
+    max_unknown: float | None = Field(0.5, ge=0, le=1)
+    """Stop the run, which can then be resumed, when more of the last 100 verdicts are UNKNOWN; null never stops."""
     options: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Constructor options by verifier, e.g. {program: {require_isolation: true}}."""
 
@@ -199,6 +222,7 @@ class Config(_Section):
     warm_start: WarmStartConfig = WarmStartConfig()
     grpo: GRPOSettings = GRPOSettings()
     generation: GenerationConfig = GenerationConfig()
+    loop: LoopConfig = LoopConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     verification: VerificationConfig = VerificationConfig()
 

@@ -15,8 +15,9 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from proofgrad.rl.evaluate import Comparison
+    from proofgrad.rl.stats import Estimate
 
-__all__ = ["Tracker", "comparison_table", "console", "track"]
+__all__ = ["Tracker", "comparison_table", "console", "signed", "track"]
 
 # A pipe or a log has no width of its own; 80 columns would cut the tables.
 console = Console(highlight=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else 110)
@@ -74,12 +75,16 @@ def track(label: str, total: int) -> Iterator[Tracker]:
         yield _Bar(progress, label, total)
 
 
+def signed(gain: Estimate) -> str:
+    """A difference of two rates, in percentage points."""
+    return f"{100 * gain.mean:+.1f} [{100 * gain.low:+.1f}, {100 * gain.high:+.1f}]"
+
+
 def comparison_table(rows: list[Comparison], title: str) -> Table:
     """Before, after and gain by domain."""
     table = Table(title=title, caption="95% intervals over problems; the gain is paired by problem", min_width=70)
     for heading in ("domain", "problems", "before", "after", "gain"):
         table.add_column(heading, justify="left" if heading == "domain" else "right", no_wrap=True)
     for row in rows:
-        gain = f"{100 * row.gain.mean:+.1f} [{100 * row.gain.low:+.1f}, {100 * row.gain.high:+.1f}]"
-        table.add_row(row.domain, str(row.problems), str(row.before), str(row.after), gain)
+        table.add_row(row.domain, str(row.problems), str(row.before), str(row.after), signed(row.gain))
     return table

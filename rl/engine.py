@@ -1,10 +1,11 @@
 """Sampling from a policy, by vLLM or by transformers, behind one interface.
 
-Completions come back through a callback as they finish, so that the first is being verified while the last is still
-being written. Every request carries a seed, and the same requests with the same weights give the same completions,
-however far an earlier run came. (On a GPU vLLM draws each request from its own seed. On a CPU vLLM 0.31 cannot: its
-sampler asks the CPU's generator for an offset that it does not have as soon as a prompt is split over two steps. There,
-and with transformers, one stream seeded by the whole batch serves all.)
+An engine draws requests from a source and hands each completion back as it finishes, so that the first is being
+verified, and may be revised, while the last is still being written. Every request carries a seed, and the same requests
+with the same weights give the same completions, however far an earlier run came. (On a GPU vLLM draws each request from
+its own seed. On a CPU vLLM 0.31 cannot: its sampler asks the CPU's generator for an offset that it does not have as
+soon as a prompt is split over two steps. There, and with transformers, one stream serves all the requests of a round,
+seeded by them; `has_own_seeds` tells a source which it is.)
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -25,6 +26,7 @@ __all__ = [
     "Engine",
     "Request",
     "Sampling",
+    "Source",
     "TransformersEngine",
     "VLLMEngine",
     "choose_engine",
@@ -37,10 +39,19 @@ _LOGITS_IN_MEMORY = 2**28
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One completion to sample."""
+    """One completion to sample.
 
+    Attributes:
+        id: the source's name for it, unique among those under way.
+        prompt_ids: the tokens to go on from.
+        seed: 63 bits.
+        max_tokens: the longest completion.
+    """
+
+    id: int
     prompt_ids: Sequence[int]
     seed: int
+    max_tokens: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +79,35 @@ class Completion:
     truncated: bool
 
 
+class Source(Protocol):
+    """Where an engine gets its requests from, and where the completions go. Only the engine's thread calls it."""
+
+    def take(self, wait: bool) -> Sequence[Request]:
+        """Requests that can be sampled now, each once.
+
+        With `wait`, nothing is being sampled any more: blocks until there are some, and an empty answer is the end.
+        """
+        ...
+
+    def put(self, request_id: int, completion: Completion) -> None:
+        """The completion of a request."""
+        ...
+
+
 class Engine(Protocol):
-    """Samples completions."""
+    """Samples completions.
+
+    Attributes:
+        name: as the configuration names it.
+        has_own_seeds: whether a completion depends on its own request alone. If not, it depends on what is sampled
+            with it, and a source that wants to be repeatable gives its requests in rounds.
+    """
 
     name: str
+    has_own_seeds: bool
 
-    def generate(
-        self, requests: Sequence[Request], sampling: Sampling, on_completion: Callable[[int, Completion], None]
-    ) -> None:
-        """Sample every request; call `on_completion(index, completion)` once for each, in the order they finish."""
+    def generate(self, source: Source, temperature: float) -> None:
+        """Sample whatever the source gives until it has no more; temperature 0 is greedy decoding."""
         ...
 
 
@@ -154,13 +185,19 @@ def start_vllm(model: str, *, max_model_len: int, memory: float, max_num_seqs: i
     )
 
 
+def seed_round(requests: Sequence[Request]) -> None:
+    """Seed torch's generators by the seeds of a round."""
+    import torch
+
+    torch.manual_seed(hash(tuple(request.seed for request in requests)) % 2**63)
+
+
 @contextmanager
-def batch_seed(requests: Sequence[Request]) -> Iterator[None]:
-    """Seed torch's generators by the seeds of a batch, and give back their state afterwards."""
+def own_generators() -> Iterator[None]:
+    """Give back the state of torch's generators afterwards: sampling must not change what the trainer draws."""
     import torch
 
     with torch.random.fork_rng():
-        torch.manual_seed(hash(tuple(r.seed for r in requests)) % 2**63)
         yield
 
 
@@ -170,32 +207,40 @@ class VLLMEngine:
     name = "vllm"
 
     def __init__(self, llm: Any, tokenizer: Any) -> None:
-        self._llm, self._tokenizer = llm, tokenizer
-        self._batch = 0
-
-    def generate(
-        self, requests: Sequence[Request], sampling: Sampling, on_completion: Callable[[int, Completion], None]
-    ) -> None:
         import torch
-        from vllm import SamplingParams
 
+        self._llm, self._tokenizer = llm, tokenizer
+        self._calls = 0
+        self.has_own_seeds = torch.cuda.is_available()
+
+    def generate(self, source: Source, temperature: float) -> None:
+        """Add requests as they come, between two steps of the engine."""
         engine = self._llm.llm_engine
-        own_seeds = torch.cuda.is_available()
-        self._batch += 1
-        for index, request in enumerate(requests):
-            params = SamplingParams(
-                temperature=sampling.temperature,
-                max_tokens=sampling.max_tokens,
-                seed=request.seed if own_seeds else None,
-                logprobs=0,
-                detokenize=False,
-            )
-            engine.add_request(f"{self._batch}-{index}", {"prompt_token_ids": list(request.prompt_ids)}, params)
-        with batch_seed(requests):
-            while engine.has_unfinished_requests():
+        self._calls += 1
+        with own_generators():
+            while True:
+                requests = source.take(wait=not engine.has_unfinished_requests())
+                if requests and not self.has_own_seeds:
+                    seed_round(requests)
+                for request in requests:
+                    name, prompt = f"{self._calls}-{request.id}", {"prompt_token_ids": list(request.prompt_ids)}
+                    engine.add_request(name, prompt, self._parameters(request, temperature))
+                if not engine.has_unfinished_requests():
+                    return
                 for output in engine.step():
                     if output.finished:
-                        on_completion(int(output.request_id.split("-")[1]), self._completion(output.outputs[0]))
+                        source.put(int(output.request_id.split("-")[1]), self._completion(output.outputs[0]))
+
+    def _parameters(self, request: Request, temperature: float) -> Any:
+        from vllm import SamplingParams
+
+        return SamplingParams(
+            temperature=temperature,
+            max_tokens=request.max_tokens,
+            seed=request.seed if self.has_own_seeds else None,
+            logprobs=0,
+            detokenize=False,
+        )
 
     def _completion(self, output: Any) -> Completion:
         token_ids = list(output.token_ids)
@@ -208,40 +253,42 @@ class TransformersEngine:
     """Batched `model.generate`: slower than vLLM on large batches, and needs nothing more than the trainer does."""
 
     name = "transformers"
+    has_own_seeds = False
 
     def __init__(self, model: Any, tokenizer: Any) -> None:
         self._model, self._tokenizer = model, tokenizer
 
-    def generate(
-        self, requests: Sequence[Request], sampling: Sampling, on_completion: Callable[[int, Completion], None]
-    ) -> None:
-        # Prompts of like length share a batch, so that little is padded.
-        order = sorted(range(len(requests)), key=lambda i: len(requests[i].prompt_ids))
-        per_sequence = self._model.config.get_text_config().vocab_size * sampling.max_tokens
-        batch_size = max(1, min(128, _LOGITS_IN_MEMORY // per_sequence))
-        for start in range(0, len(order), batch_size):
-            chosen = order[start : start + batch_size]
-            completions = self._sample([requests[i] for i in chosen], sampling)
-            for index, completion in zip(chosen, completions, strict=True):
-                on_completion(index, completion)
+    def generate(self, source: Source, temperature: float) -> None:
+        """Take all there is, sample it in batches, and ask for more."""
+        while requests := source.take(wait=True):
+            # Prompts of like length share a batch, so that little is padded.
+            order = sorted(requests, key=lambda request: len(request.prompt_ids))
+            longest = max(request.max_tokens for request in requests)
+            per_sequence = self._model.config.get_text_config().vocab_size * longest
+            batch_size = max(1, min(128, _LOGITS_IN_MEMORY // per_sequence))
+            for start in range(0, len(order), batch_size):
+                chosen = order[start : start + batch_size]
+                for request, completion in zip(chosen, self._sample(chosen, temperature), strict=True):
+                    source.put(request.id, completion)
 
-    def _sample(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
+    def _sample(self, requests: Sequence[Request], temperature: float) -> list[Completion]:
         import torch
 
         pad, eos = self._tokenizer.pad_token_id, self._end_tokens()
         width = max(len(r.prompt_ids) for r in requests)
         input_ids_BT = torch.tensor([[pad] * (width - len(r.prompt_ids)) + list(r.prompt_ids) for r in requests])
         mask_BT = torch.tensor([[0] * (width - len(r.prompt_ids)) + [1] * len(r.prompt_ids) for r in requests])
-        greedy = sampling.temperature == 0
+        greedy = temperature == 0
         was_training = self._model.training
         self._model.eval()
-        with torch.no_grad(), batch_seed(requests):
+        with torch.no_grad(), own_generators():
+            seed_round(requests)
             out = self._model.generate(
                 input_ids=input_ids_BT.to(self._model.device),
                 attention_mask=mask_BT.to(self._model.device),
-                max_new_tokens=sampling.max_tokens,
+                max_new_tokens=max(request.max_tokens for request in requests),
                 do_sample=not greedy,
-                temperature=None if greedy else sampling.temperature,
+                temperature=None if greedy else temperature,
                 top_k=None if greedy else 0,
                 top_p=None if greedy else 1.0,
                 pad_token_id=pad,
@@ -251,13 +298,16 @@ class TransformersEngine:
             )
         self._model.train(was_training)
         new_BT = out.sequences[:, width:].cpu()
-        scale = 1.0 if greedy else sampling.temperature
+        scale = 1.0 if greedy else temperature
         logprobs_TB = [
             torch.log_softmax(logits_BV.float() / scale, dim=-1).cpu().gather(-1, new_BT[:, t : t + 1]).squeeze(-1)
             for t, logits_BV in enumerate(out.logits)
         ]
         logprobs_BT = torch.stack(logprobs_TB, dim=1)
-        return [self._cut(ids, lps, eos) for ids, lps in zip(new_BT.tolist(), logprobs_BT.tolist(), strict=True)]
+        return [
+            self._cut(ids[: request.max_tokens], logprobs[: request.max_tokens], eos)
+            for request, ids, logprobs in zip(requests, new_BT.tolist(), logprobs_BT.tolist(), strict=True)
+        ]
 
     def _end_tokens(self) -> list[int]:
         configured = self._model.generation_config.eos_token_id

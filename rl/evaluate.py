@@ -147,7 +147,7 @@ def summarise(
         samples=settings.samples,
         temperature=settings.temperature,
         seconds=round(seconds, 2),
-        tokens=sum(len(r.completion.token_ids) for r in rollouts),
+        tokens=sum(r.tokens for r in rollouts),
         verifiers=dict(verifiers),
         results=[_result(task, by_task[task.id]) for task in tasks],
     )
@@ -163,7 +163,7 @@ def evaluate_once(session: Session, tasks: Sequence[Task], name: str, policy: st
     sampling = Sampling(settings.temperature, session.config.generation.max_tokens)
     start = time.monotonic()
     with track(f"evaluating {name} training", len(repeated)) as tracker:
-        rollouts = session.roll_out(repeated, seeds, sampling, tracker.advance)
+        rollouts = session.roll_out(repeated, seeds, sampling, on_turn=tracker.advance)
     evaluation = summarise(
         tasks,
         rollouts,

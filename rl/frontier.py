@@ -51,7 +51,7 @@ def frontier_tasks(session: Session) -> list[Task]:
     seeds = [sample_seed("frontier", config.seed, index) for index in range(len(repeated))]
     sampling = Sampling(config.generation.temperature, config.generation.max_tokens)
     with track("finding the frontier", len(repeated)) as tracker:
-        rollouts = session.roll_out(repeated, seeds, sampling, tracker.advance)
+        rollouts = session.roll_out(repeated, seeds, sampling, on_turn=tracker.advance)
     chosen = on_frontier(tasks, rollouts)
     session.say(f"{len(chosen)} of {len(tasks)} training tasks are solved sometimes, and are trained on")
     if not chosen:

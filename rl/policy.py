@@ -142,6 +142,6 @@ def prompt_ids(tokenizer: Any, prompt: Prompt) -> list[int]:
     return list(tokenizer(rendered, add_special_tokens=False)["input_ids"])
 
 
-def context_length(policy: Policy) -> int:
-    """Longest sequence that vLLM must hold; long-context models are capped to what a small GPU has memory for."""
-    return int(min(policy.model.config.get_text_config().max_position_embeddings, 8192))
+def context_length(model: Any) -> int:
+    """Longest sequence that an engine must hold; long-context models are capped to what a small GPU has memory for."""
+    return int(min(model.config.get_text_config().max_position_embeddings, 8192))

@@ -12,7 +12,7 @@ from typing import Any
 from proofgrad import envs as env_registry
 from proofgrad import verifiers as verifier_registry
 from proofgrad.envs.base import Env, Task
-from proofgrad.rl.config import Config
+from proofgrad.rl.config import Config, LoopConfig
 from proofgrad.rl.console import console
 from proofgrad.rl.engine import (
     Engine,
@@ -22,13 +22,17 @@ from proofgrad.rl.engine import (
     choose_engine,
     prepare_vllm_environment,
 )
+from proofgrad.rl.policy import context_length
 from proofgrad.rl.rollout import Judge, Rollout, roll_out
 from proofgrad.rl.run_directory import RunDirectory
 from proofgrad.verifiers.base import Verifier
 from proofgrad.verifiers.pool import VerifierPool
 from proofgrad.verifiers.store import VerdictStore
 
-__all__ = ["Session", "make_envs", "make_verifiers"]
+__all__ = ["Session", "make_envs", "make_pool", "make_verifiers"]
+
+
+_ONE_TURN = LoopConfig()
 
 
 class Session:
@@ -48,14 +52,10 @@ class Session:
             prepare_vllm_environment()
         self.envs = make_envs(config)
         self.verifiers = make_verifiers(config, self.envs)
-        pool = VerifierPool(
-            self.verifiers,
-            workers=config.verification.workers,
-            retries=config.verification.retries,
-            store=VerdictStore(run.path / "verdicts.sqlite"),
-        )
+        pool = make_pool(config, self.verifiers, VerdictStore(run.path / "verdicts.sqlite"))
         self.judge = Judge(self.envs, pool)
         self.tokenizer: Any = None
+        self.context: int | None = None
         if self.is_main_process():
             run.write_manifest(
                 config,
@@ -86,6 +86,7 @@ class Session:
     def use_engine_of(self, trainer: Any) -> None:
         """Sample with the trainer's weights from now on."""
         self.tokenizer = trainer.processing_class
+        self.context = context_length(trainer.accelerator.unwrap_model(trainer.model))
         self.engine = self.engine_from(trainer)
 
     def engine_from(self, trainer: Any) -> Engine:
@@ -99,7 +100,8 @@ class Session:
         tasks: Sequence[Task],
         seeds: Sequence[int],
         sampling: Sampling,
-        on_completion: Callable[[], None] = lambda: None,
+        loop: LoopConfig = _ONE_TURN,
+        on_turn: Callable[[], None] = lambda: None,
     ) -> list[Rollout]:
         """Roll out on all processes together: each takes its share, and all get the whole."""
         from accelerate import PartialState
@@ -109,7 +111,7 @@ class Session:
         mine = range(state.process_index, len(tasks), state.num_processes)
         rollouts = roll_out(
             [tasks[i] for i in mine], [seeds[i] for i in mine],
-            self.engine, self.tokenizer, self.judge, sampling, on_completion,
+            self.engine, self.tokenizer, self.judge, sampling, loop, self.context, on_turn,
         )  # fmt: skip
         if state.num_processes == 1:
             return rollouts
@@ -134,6 +136,20 @@ def make_verifiers(config: Config, envs: dict[str, Env]) -> dict[str, Verifier]:
     """
     needed = {next(iter(env.tasks("train", 1, 0))).verifier for env in envs.values()}
     return {name: verifier_registry.get(name, **config.verification.options.get(name, {})) for name in sorted(needed)}
+
+
+def make_pool(config: Config, verifiers: dict[str, Verifier], store: VerdictStore | None = None) -> VerifierPool:
+    """The pool that the configuration asks for."""
+    settings = config.verification
+    return VerifierPool(
+        verifiers,
+        workers=settings.workers,
+        retries=settings.retries,
+        store=store,
+        isolate=settings.isolate,
+        deadline_s=settings.deadline_s,
+        max_unknown=settings.max_unknown,
+    )
 
 
 def quiet_libraries() -> None:

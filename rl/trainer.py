@@ -62,7 +62,8 @@ def rollout_metrics(rollouts: Sequence[Rollout]) -> dict[str, float]:
     return {
         **solved,
         "unknown": outcomes[Outcome.UNKNOWN] / len(rollouts),
-        "truncated": sum(r.completion.truncated for r in rollouts) / len(rollouts),
+        "truncated": sum(r.truncated for r in rollouts) / len(rollouts),
+        "turns": sum(len(r.turns) for r in rollouts) / len(rollouts),
     }
 
 
@@ -80,6 +81,8 @@ def build_trainer(session: Session, policy: Policy) -> ProofTrainer:
         Sampling(config.generation.temperature, config.generation.max_tokens),
         config.seed,
         on_rollouts=lambda rollouts: trainer.keep_rollouts(rollouts),
+        loop=config.loop,
+        context=context_length(policy.model),
     )
     trainer = ProofTrainer(
         model=policy.model,
@@ -107,7 +110,7 @@ def grpo_arguments(config: Config, engine: str, output_dir: str, policy: Policy)
         steps_per_generation=completions // (micro_batch * processes),
         gradient_accumulation_steps=completions // (micro_batch * processes * grpo.minibatches),
         num_generations=grpo.group_size,
-        max_completion_length=config.generation.max_tokens,
+        max_completion_length=config.generation.max_tokens * config.loop.max_turns,
         temperature=config.generation.temperature,
         learning_rate=grpo.learning_rate,
         lr_scheduler_type="constant_with_warmup",
@@ -122,7 +125,7 @@ def grpo_arguments(config: Config, engine: str, output_dir: str, policy: Policy)
         use_vllm=engine == "vllm",
         vllm_mode="colocate",
         vllm_gpu_memory_utilization=config.generation.vllm_memory,
-        vllm_max_model_length=context_length(policy),
+        vllm_max_model_length=context_length(policy.model),
         bf16=cuda and policy.model.dtype == torch.bfloat16,
         gradient_checkpointing=False,
         use_cpu=not cuda,

@@ -6,7 +6,7 @@
 <Outcome.PASS: 'pass'>
 """
 
-from proofgrad.verifiers.base import BatchVerifier, Json, Outcome, Problem, Verdict, Verifier
+from proofgrad.verifiers.base import AuditableVerifier, BatchVerifier, Json, Outcome, Problem, Verdict, Verifier
 from proofgrad.verifiers.errors import (
     ConfigError,
     MissingExtraError,
@@ -14,13 +14,18 @@ from proofgrad.verifiers.errors import (
     ProofgradError,
     SandboxError,
     ToolchainError,
+    UnhealthyError,
 )
+from proofgrad.verifiers.many import Judged, verify_many
+from proofgrad.verifiers.pool import VerifierPool
 from proofgrad.verifiers.registry import get, names
 
 __all__ = [
+    "AuditableVerifier",
     "BatchVerifier",
     "ConfigError",
     "Json",
+    "Judged",
     "MissingExtraError",
     "Outcome",
     "Problem",
@@ -28,8 +33,11 @@ __all__ = [
     "ProofgradError",
     "SandboxError",
     "ToolchainError",
+    "UnhealthyError",
     "Verdict",
     "Verifier",
+    "VerifierPool",
     "get",
     "names",
+    "verify_many",
 ]

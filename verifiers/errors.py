@@ -5,7 +5,8 @@
     ├── MissingExtraError           an optional dependency is not installed (names the pip command)
     ├── ProblemError                a problem is malformed: the task's author is at fault, not the candidate
     ├── ToolchainError              Lean, or another tool that a verifier drives, is missing or unusable
-    └── SandboxError                an isolation layer that was required is not to be had
+    ├── SandboxError                an isolation layer that was required is not to be had
+    └── UnhealthyError              too many judgements ended UNKNOWN: the machinery is at fault, so judging stopped
 
 A candidate's own mistake is never an exception: it is a `Verdict` with outcome FAIL.
 """
@@ -19,6 +20,7 @@ __all__ = [
     "ProofgradError",
     "SandboxError",
     "ToolchainError",
+    "UnhealthyError",
 ]
 
 
@@ -50,3 +52,7 @@ class ToolchainError(ProofgradError):
 
 class SandboxError(ProofgradError):
     """Isolation was required and this machine cannot give it."""
+
+
+class UnhealthyError(ProofgradError):
+    """Too large a share of the last judgements ended UNKNOWN; judging stopped before it burnt through the rest."""

@@ -14,12 +14,13 @@ import pytest
 # Small enough for seconds, whole enough to pass through every phase.
 RECIPE = """
 name: small
-policy: {scratch: {hidden_size: 64, intermediate_size: 128, layers: 2, heads: 2, key_value_heads: 2, context: 192}}
+policy: {scratch: {hidden_size: 64, intermediate_size: 128, layers: 2, heads: 2, key_value_heads: 2, context: 384}}
 envs:
   - {name: propositional, options: {max_level: 1}}
   - {name: synthesis, options: {max_level: 2}}
 warm_start: {demonstrations: 200, batch_size: 16}
 generation: {engine: ENGINE, max_tokens: 24}
+loop: {max_turns: 2, discount: 0.5}
 grpo: {steps: 6, prompts_per_step: 4, group_size: 4, minibatches: 2, save_steps: 2, kl_coefficient: 0.01}
 evaluation: {tasks: 10, samples: 2}
 """
@@ -53,7 +54,7 @@ def metrics(run: Path) -> list[dict]:
 
 def completions(run: Path, name: str) -> list[tuple]:
     rows = pq.read_table(run / "rollouts" / f"{name}.parquet").to_pylist()
-    return [(row["task"], row["completion"], row["outcome"], row.get("advantage")) for row in rows]
+    return [(row["task"], row["turns"], row["outcome"], row.get("advantage")) for row in rows]
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +86,9 @@ def test_vllm_lean_and_the_sandbox_train_a_policy_together(tmp_path):
     held_out = {row["task"] for row in rows}
     trained = {row["task"] for path in run.glob("rollouts/step-*.parquet") for row in pq.read_table(path).to_pylist()}
     assert not held_out & trained
+    steps = [row for path in run.glob("rollouts/step-*.parquet") for row in pq.read_table(path).to_pylist()]
+    assert {row["turn_count"] for row in steps} == {1, 2}
+    assert all(row["turn_count"] == len(json.loads(row["turns"])) for row in steps)
 
 
 def test_the_same_seed_gives_the_same_run(undisturbed, tmp_path):
@@ -119,10 +123,11 @@ def test_resuming_a_finished_run_only_prints_its_result(undisturbed):
 
 def test_a_finished_run_can_be_evaluated_again(undisturbed, tmp_path):
     output = finish(
-        start("proofgrad.rl.cli", "eval", undisturbed, "--tasks", "10", "--samples", "2",
+        start("proofgrad.rl.cli", "eval", undisturbed, "--tasks", "10", "--samples", "2", "--max-turns", "2",
               "--engine", "transformers", "--output", tmp_path / "result")
     )  # fmt: skip
     assert "pass@2" in output
+    assert "best-of-n" in output
     after = json.loads((undisturbed / "eval" / "after.json").read_text(encoding="utf-8"))
     again = json.loads((tmp_path / "result" / "evaluation.json").read_text(encoding="utf-8"))
     assert again["results"] == after["results"]

@@ -4,16 +4,28 @@ import pytest
 import torch
 
 from proofgrad.rl import engine as engines
-from proofgrad.rl.engine import Request, Sampling, TransformersEngine, choose_engine
+from proofgrad.rl.engine import Request, TransformersEngine, choose_engine
 from proofgrad.verifiers.errors import MissingExtraError
 
 
+class Once:
+    """Gives its requests and has no more."""
+
+    def __init__(self, requests):
+        self.requests, self.found, self._left = requests, {}, [requests]
+
+    def take(self, wait):
+        return self._left.pop() if self._left else []
+
+    def put(self, request_id, completion):
+        assert request_id not in self.found
+        self.found[request_id] = completion
+
+
 def sample(policy, prompts, temperature=1.0, max_tokens=10):
-    found = {}
-    requests = [Request(policy.tokenizer(p)["input_ids"], i) for i, p in enumerate(prompts)]
-    engine = TransformersEngine(policy.model, policy.tokenizer)
-    engine.generate(requests, Sampling(temperature, max_tokens), found.__setitem__)
-    return requests, [found[i] for i in range(len(prompts))]
+    source = Once([Request(i, policy.tokenizer(p)["input_ids"], i, max_tokens) for i, p in enumerate(prompts)])
+    TransformersEngine(policy.model, policy.tokenizer).generate(source, temperature)
+    return source.requests, [source.found[i] for i in range(len(prompts))]
 
 
 @pytest.mark.parametrize("temperature", [0.7, 1.0])

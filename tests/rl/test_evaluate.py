@@ -7,6 +7,7 @@ from proofgrad.rl.config import EvaluationConfig
 from proofgrad.rl.engine import Completion
 from proofgrad.rl.evaluate import Evaluation, compare, held_out_tasks, sample_plan, summarise
 from proofgrad.rl.frontier import on_frontier
+from proofgrad.rl.loop import Halt, Turn
 from proofgrad.rl.rollout import Rollout
 from proofgrad.rl.trainer import rollout_metrics
 from proofgrad.verifiers.base import Verdict
@@ -20,7 +21,8 @@ def task(name, domain="theorems"):
 
 
 def rollouts(task, *verdicts):
-    return [Rollout(task, [1], Completion([1, 2], [0.0, 0.0], "x", truncated=False), "x", v) for v in verdicts]
+    turns = [Turn(Completion([1, 2], [0.0, 0.0], "x", truncated=False), "x", verdict) for verdict in verdicts]
+    return [Rollout(task, [1], (turn,), Halt.TURNS) for turn in turns]
 
 
 def evaluation(*by_task, verifiers=None):

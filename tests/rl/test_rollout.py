@@ -13,14 +13,14 @@ from proofgrad.verifiers.pool import VerifierPool
 class Reciting:
     """An engine that recites a given completion for each prompt, last prompt first."""
 
-    name = "reciting"
+    name, has_own_seeds = "reciting", False
 
     def __init__(self, texts):
         self.texts = texts
 
-    def generate(self, requests, sampling, on_completion):
-        for index in reversed(range(len(requests))):
-            on_completion(index, Completion([1, 2], [-0.1, -0.2], self.texts[index], truncated=False))
+    def generate(self, source, temperature):
+        for request in reversed(source.take(wait=True)):
+            source.put(request.id, Completion([1, 2], [-0.1, -0.2], self.texts[request.id], truncated=False))
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def test_gold_completions_pass_and_others_do_not(demonstrations, judge, tiny_pol
     texts = [gold for _, gold in demonstrations] + ["by\n  exact nothing"] * len(demonstrations)
     rollouts = roll_out(tasks, range(len(tasks)), Reciting(texts), tiny_policy.tokenizer, judge, Sampling(1.0, 8))
     assert [r.task for r in rollouts] == tasks
-    assert [r.completion.text for r in rollouts] == texts
+    assert [r.turns[-1].completion.text for r in rollouts] == texts
     outcomes = [r.verdict.outcome for r in rollouts]
     assert outcomes == [Outcome.PASS] * len(demonstrations) + [Outcome.FAIL] * len(demonstrations)
 
@@ -47,7 +47,7 @@ def test_an_empty_completion_fails_without_a_judgement(demonstrations, judge, ti
     task = demonstrations[0][0]
     (rollout,) = roll_out([task], [0], Reciting([" \n"]), tiny_policy.tokenizer, judge, Sampling(1.0, 8))
     assert rollout.verdict.reason == "env.no_answer"
-    assert rollout.candidate is None
+    assert rollout.turns[-1].candidate is None
 
 
 def test_verification_starts_while_other_completions_are_still_to_come(demonstrations, both_envs, tiny_policy):
@@ -61,11 +61,12 @@ def test_verification_starts_while_other_completions_are_still_to_come(demonstra
             return Verdict.passed("test.ok")
 
     class Patient(Reciting):
-        def generate(self, requests, sampling, on_completion):
-            on_completion(0, Completion([1], [0.0], "first", truncated=False))
+        def generate(self, source, temperature):
+            source.take(wait=True)
+            source.put(0, Completion([1], [0.0], "first", truncated=False))
             futures[0].result(5)
             assert seen == ["first"]
-            on_completion(1, Completion([1], [0.0], "second", truncated=False))
+            source.put(1, Completion([1], [0.0], "second", truncated=False))
 
     futures = []
 
@@ -92,14 +93,15 @@ def test_trl_gets_equal_lengths_and_the_score_of_each_verdict(demonstrations, ju
         {prompt_key(task.prompt): task}, lambda _: Reciting([gold, "wrong"]), judge, Sampling(1.0, 8), 0, kept.extend
     )
     output = function([task.prompt, task.prompt], trainer)
-    assert output["verdict_score"] == [1.0, 0.0]
+    assert output["verdict_reward"] == [1.0, 0.0]
     assert {len(column) for column in output.values()} == {2}
-    assert [len(ids) for ids in output["completion_ids"]] == [len(lps) for lps in output["logprobs"]]
+    for ids, *others in zip(*(output[key] for key in ("completion_ids", "logprobs", "env_mask")), strict=True):
+        assert {len(other) for other in others} == {len(ids)}
     assert len(kept) == 2
 
 
 def test_unknown_reaches_trl_as_none():
-    assert proved(["p"] * 3, verdict_score=[1.0, None, 0.0]) == [1.0, None, 0.0]
+    assert proved(["p"] * 3, verdict_reward=[1.0, None, 0.0]) == [1.0, None, 0.0]
 
 
 def test_seeds_depend_on_every_part_and_on_nothing_else():
@@ -118,7 +120,7 @@ def test_the_engine_repeats_itself_for_equal_seeds_only(demonstrations, judge, t
 
     def texts(seeds):
         rollouts = roll_out(tasks, seeds, engine, tiny_policy.tokenizer, judge, Sampling(1.0, 12))
-        return [r.completion.text for r in rollouts]
+        return [r.turns[-1].completion.text for r in rollouts]
 
     once = texts(range(len(tasks)))
     assert texts(range(len(tasks))) == once

@@ -1,0 +1,240 @@
+"""The policy loops on its own outputs: attempt, verdict, feedback, next attempt, until verified or out of budget.
+
+`Loop` is the source that an engine draws from. A completion is handed to the verifiers the moment it is finished; when
+its verdict is in, the task either halts or comes back with the environment's feedback as the next user turn, while
+other tasks are still being sampled. An engine that gives requests seeds of their own is fed as verdicts come in; for
+one that does not, turns are rounds, so that what is sampled does not hang on which verdict came first.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+from proofgrad.envs.base import Message, Task
+from proofgrad.rl.config import LoopConfig
+from proofgrad.rl.engine import Completion, Request
+from proofgrad.verifiers.base import Outcome, Verdict
+
+__all__ = ["Attempt", "Halt", "Judging", "Loop", "Turn", "follow_up"]
+
+
+class Halt(StrEnum):
+    """Why a task got no further turn."""
+
+    VERIFIED = "verified"
+    UNKNOWN = "unknown"  # ours: there is nothing to tell the policy
+    TURNS = "turns"
+    BUDGET = "budget"  # of tokens, or of the policy's context
+    REPEATED = "repeated"  # the same answer again, or the same error twice
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One attempt.
+
+    Attributes:
+        completion: what the policy wrote.
+        candidate: what was judged of it; None where there was nothing.
+        verdict: on the candidate.
+        follow_up_ids: tokens put in behind the completion, which are nobody's action: feedback and the opening of the
+            next turn. Empty behind the last attempt.
+    """
+
+    completion: Completion
+    candidate: str | None
+    verdict: Verdict
+    follow_up_ids: tuple[int, ...] = ()
+
+
+class Judging(Protocol):
+    """What the loop needs of a judge."""
+
+    def submit(self, task: Task, completion: str) -> tuple[str | None, Future[Verdict]]:
+        """The candidate in a completion, and its verdict to come."""
+        ...
+
+    def feedback(self, task: Task, verdict: Verdict) -> str:
+        """What the policy is told."""
+        ...
+
+
+@dataclass(slots=True)
+class Attempt:
+    """A task on its way through the loop."""
+
+    task: Task
+    prompt_ids: list[int]
+    seed: int
+    turns: list[Turn] = field(default_factory=list)
+    halt: Halt | None = None
+
+    @property
+    def ids_so_far(self) -> list[int]:
+        """Prompt, completions and what was put in between, as the next turn goes on from them."""
+        return self.prompt_ids + [id_ for t in self.turns for id_ in (*t.completion.token_ids, *t.follow_up_ids)]
+
+    @property
+    def tokens_spent(self) -> int:
+        """Tokens that the policy has written."""
+        return sum(len(turn.completion.token_ids) for turn in self.turns)
+
+
+def follow_up(tokenizer: Any, task: Task, turns: Sequence[Turn], feedback: str) -> tuple[int, ...]:
+    """Tokens that go between the last attempt and the next: the feedback, and what opens an answer.
+
+    With messages the chat template says what stands there; the text of the conversation up to the last completion is
+    taken off its rendering, so that the tokens already there stay as they were sampled. Plain prompts are asked again
+    behind the feedback.
+    """
+    last = turns[-1].completion
+    if isinstance(task.prompt, str):
+        text = f"\n{feedback.strip()}\n{task.prompt}"
+    else:
+        messages = [*task.prompt, Message(role="assistant", content=last.text)]
+        said = tokenizer.apply_chat_template(messages, tokenize=False)
+        asked = [*messages, Message(role="user", content=feedback.strip())]
+        whole = tokenizer.apply_chat_template(asked, tokenize=False, add_generation_prompt=True)
+        # Templates strip an answer, so the cut is made behind its stripped text; what closes it was sampled already.
+        closing = said.rpartition(last.text.strip())[2]
+        rest = closing + whole[len(said) :]
+        end = tokenizer.decode(last.token_ids[-1:]) if last.token_ids and not last.truncated else ""
+        text = rest.removeprefix(end) if end else rest
+    return tuple(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+class Loop:
+    """A source of requests that follows each task through its turns.
+
+    Args:
+        attempts: the tasks, each with its prompt and seed.
+        judge: has candidates verified, and words their feedback.
+        tokenizer: the policy's.
+        settings: turns, budgets and when to halt.
+        max_tokens: the longest completion of one turn.
+        context: the longest sequence that the engine holds, in tokens; None for no bound.
+        in_rounds: give the next turns out when the verdicts of all present ones are in.
+        on_turn: called as completions finish.
+    """
+
+    def __init__(
+        self,
+        attempts: Sequence[Attempt],
+        judge: Judging,
+        tokenizer: Any,
+        settings: LoopConfig,
+        *,
+        max_tokens: int,
+        context: int | None = None,
+        in_rounds: bool = True,
+        on_turn: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._attempts, self._judge, self._tokenizer = attempts, judge, tokenizer
+        self._settings, self._max_tokens, self._context = settings, max_tokens, context
+        self._in_rounds, self._on_turn = in_rounds, on_turn
+        self._ready = [self._request(number) for number in range(len(attempts))]
+        self._sampling = 0
+        self._judging = 0
+        self._judged: list[tuple[int, Completion, str | None, Future[Verdict]]] = []
+        self._changed = threading.Condition()
+        self.waited_s = 0.0
+        """Seconds in which nothing could be sampled because verdicts were outstanding."""
+
+    def take(self, wait: bool) -> Sequence[Request]:
+        """The requests of the tasks that can go on; see `Source`."""
+        while True:
+            self._settle()
+            round_is_over = not self._sampling and not self._judging
+            if self._ready and (round_is_over or not self._in_rounds):
+                requests, self._ready = sorted(self._ready, key=lambda request: request.id), []
+                self._sampling += len(requests)
+                return requests
+            if not wait or round_is_over:
+                return []
+            started = time.monotonic()
+            with self._changed:
+                self._changed.wait_for(lambda: self._judged)
+            self.waited_s += time.monotonic() - started
+
+    def put(self, request_id: int, completion: Completion) -> None:
+        """Have a completion judged; see `Source`."""
+        self._sampling -= 1
+        self._judging += 1
+        candidate, verdict = self._judge.submit(self._attempts[request_id].task, completion.text)
+
+        def arrived(done: Future[Verdict]) -> None:  # on a thread of the pool's
+            with self._changed:
+                self._judged.append((request_id, completion, candidate, done))
+                self._changed.notify()
+
+        verdict.add_done_callback(arrived)
+        self._on_turn()
+
+    def finish(self) -> None:
+        """Wait for the verdicts that are still out, which are those of last turns."""
+        while self._judging:
+            with self._changed:
+                self._changed.wait_for(lambda: self._judged)
+            self._settle()
+
+    def _settle(self) -> None:
+        """Decide about the tasks whose verdicts have come in."""
+        with self._changed:
+            judged, self._judged = self._judged, []
+        for number, completion, candidate, verdict in judged:
+            self._judging -= 1
+            attempt = self._attempts[number]
+            attempt.turns.append(Turn(completion, candidate, verdict.result()))
+            attempt.halt = self._halted(attempt) or self._go_on(number)
+
+    def _halted(self, attempt: Attempt) -> Halt | None:
+        settings, turn = self._settings, attempt.turns[-1]
+        if turn.verdict.outcome is Outcome.PASS:
+            return Halt.VERIFIED
+        if turn.verdict.outcome is Outcome.UNKNOWN:
+            return Halt.UNKNOWN
+        if len(attempt.turns) >= settings.max_turns:
+            return Halt.TURNS
+        if settings.halt_on_repeat and len(attempt.turns) > 1 and _repeats(attempt.turns[-2], turn):
+            return Halt.REPEATED
+        return None
+
+    def _go_on(self, number: int) -> Halt | None:
+        """Give a task its next turn, unless there is no room for one."""
+        attempt = self._attempts[number]
+        turn = attempt.turns[-1]
+        feedback = self._judge.feedback(attempt.task, turn.verdict)
+        ids = follow_up(self._tokenizer, attempt.task, attempt.turns, feedback)
+        attempt.turns[-1] = Turn(turn.completion, turn.candidate, turn.verdict, ids)
+        request = self._request(number)
+        if request.max_tokens < 1:
+            attempt.turns[-1] = turn
+            return Halt.BUDGET
+        self._ready.append(request)
+        return None
+
+    def _request(self, number: int) -> Request:
+        attempt, settings = self._attempts[number], self._settings
+        ids, room = attempt.ids_so_far, self._max_tokens
+        if attempt.turns:
+            if settings.token_budget is not None:
+                room = min(room, settings.token_budget - attempt.tokens_spent)
+            if self._context is not None:
+                room = min(room, self._context - len(ids))
+        # A turn's seed is a function of the task's and the turn's number: it does not hang on the order of verdicts.
+        return Request(number, ids, (attempt.seed + len(attempt.turns) * _NEXT_TURN) % 2**63, room)
+
+
+# An odd number far from small ones: seeds of one task's turns never meet those of its neighbours.
+_NEXT_TURN = 0x5851_F42D_4C95_7F2D
+
+
+def _repeats(before: Turn, now: Turn) -> bool:
+    """Whether a turn brought nothing new: the same candidate, or the same error in the same words."""
+    said = [(turn.verdict.reason, turn.verdict.feedback) for turn in (before, now)]
+    return now.candidate == before.candidate or said[0] == said[1]

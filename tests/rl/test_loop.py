@@ -1,0 +1,249 @@
+"""The policy loops on its own outputs: turns, budgets, halting, and what of a trajectory is the policy's own."""
+
+import threading
+from collections import defaultdict
+from concurrent.futures import Future
+
+import pytest
+
+from proofgrad.envs.base import Task
+from proofgrad.rl.config import LoopConfig
+from proofgrad.rl.engine import Completion, Sampling, TransformersEngine
+from proofgrad.rl.loop import Attempt, Halt, Loop, Turn, follow_up
+from proofgrad.rl.policy import prompt_ids
+from proofgrad.rl.rollout import Judge, Rollout, reward, roll_out
+from proofgrad.verifiers.base import Outcome, Verdict
+
+RIGHT = Verdict.passed("test.ok")
+
+
+def wrong(words="it is wrong", score=0.0):
+    return Verdict.failed("test.wrong", score=score, feedback=words)
+
+
+def task_of(name, prompt="Q:"):
+    return Task(name, prompt, {}, "scripted", "test", None, "train", "scripted@0")
+
+
+class ScriptedJudge:
+    """Gives each task's attempts their verdicts in order; `holding` keeps those of some tasks back."""
+
+    def __init__(self, verdicts, holding=()):
+        self.verdicts = {name: iter(script) for name, script in verdicts.items()}
+        self.held = {name: [] for name in holding}
+
+    def submit(self, task, completion):
+        future = Future()
+        verdict = next(self.verdicts[task.id])
+        if task.id in self.held:
+            self.held[task.id].append((future, verdict))
+        else:
+            future.set_result(verdict)
+        return completion, future
+
+    def release(self, name):
+        for future, verdict in self.held.pop(name):
+            future.set_result(verdict)
+
+    def feedback(self, task, verdict):
+        return f"No: {verdict.feedback}"
+
+
+class ScriptedEngine:
+    """Writes numbered answers, a token for each letter; keeps what it was asked for."""
+
+    name = "scripted"
+
+    def __init__(self, has_own_seeds=False, texts=None):
+        self.has_own_seeds, self.texts = has_own_seeds, texts
+        self.rounds, self.counts = [], defaultdict(int)
+
+    def generate(self, source, temperature):
+        while requests := source.take(wait=True):
+            self.rounds.append(list(requests))
+            for request in requests:
+                self.counts[request.id] += 1
+                text = self.texts or f"answer {request.id} {self.counts[request.id]}"
+                ids = [ord(letter) for letter in text][: request.max_tokens]
+                source.put(request.id, Completion(ids, [-1.0] * len(ids), text, truncated=False))
+
+
+class Letters:
+    """A tokenizer of one token a letter."""
+
+    def __call__(self, text, add_special_tokens=False):
+        return {"input_ids": [ord(letter) for letter in text]}
+
+    def decode(self, ids, **_):
+        return "".join(map(chr, ids))
+
+
+def run(verdicts, engine=None, max_tokens=40, context=None, **settings):
+    tasks = [task_of(name) for name in verdicts]
+    engine = engine or ScriptedEngine()
+    judge = ScriptedJudge(verdicts)
+    config = LoopConfig(**settings)
+    rollouts = roll_out(tasks, range(len(tasks)), engine, Letters(), judge, Sampling(1.0, max_tokens), config, context)
+    return rollouts, engine
+
+
+def text_of(request):
+    return "".join(map(chr, request.prompt_ids))
+
+
+def test_a_failed_attempt_comes_back_with_its_feedback_until_it_passes():
+    (rollout,), engine = run({"a": [wrong("first"), wrong("second"), RIGHT]}, max_turns=4)
+    assert rollout.halt is Halt.VERIFIED
+    assert [turn.verdict.feedback for turn in rollout.turns] == ["first", "second", ""]
+    assert [text_of(requests[0]) for requests in engine.rounds] == [
+        "Q:",
+        "Q:answer 0 1\nNo: first\nQ:",
+        "Q:answer 0 1\nNo: first\nQ:answer 0 2\nNo: second\nQ:",
+    ]
+    assert rollout.verdict is RIGHT
+
+
+def test_only_what_the_policy_wrote_is_an_action():
+    (rollout,), _ = run({"a": [wrong("x"), RIGHT]}, max_turns=2)
+    inserted = "\nNo: x\nQ:"
+    assert "".join(map(chr, rollout.completion_ids)) == f"answer 0 1{inserted}answer 0 2"
+    assert rollout.is_action == [1] * 10 + [0] * len(inserted) + [1] * 10
+    assert rollout.logprobs == [-1.0] * 10 + [0.0] * len(inserted) + [-1.0] * 10
+    assert rollout.tokens == 20
+
+
+@pytest.mark.parametrize(
+    ("script", "settings", "halt", "turns"),
+    [
+        ([RIGHT], {"max_turns": 3}, Halt.VERIFIED, 1),
+        ([wrong()], {"max_turns": 1}, Halt.TURNS, 1),
+        ([wrong("a"), wrong("b"), wrong("c")], {"max_turns": 3}, Halt.TURNS, 3),
+        ([wrong("a"), Verdict.unknown("infra.x")], {"max_turns": 3}, Halt.UNKNOWN, 2),
+        ([wrong("a"), wrong("a")], {"max_turns": 5}, Halt.REPEATED, 2),
+        ([wrong("a"), wrong("a"), RIGHT], {"max_turns": 5, "halt_on_repeat": False}, Halt.VERIFIED, 3),
+        ([wrong("a"), wrong("b")], {"max_turns": 5, "token_budget": 20}, Halt.BUDGET, 2),
+        ([wrong("a"), wrong("b")], {"max_turns": 5, "context": 40}, Halt.BUDGET, 2),
+    ],
+)
+def test_why_a_task_halts(script, settings, halt, turns):
+    (rollout,), _ = run({"a": script}, **settings)
+    assert (rollout.halt, len(rollout.turns)) == (halt, turns)
+    assert rollout.turns[-1].follow_up_ids == ()  # feedback that nobody reads is not in the trajectory
+
+
+def test_the_same_answer_again_halts_whatever_the_verifier_says():
+    (rollout,), _ = run({"a": [wrong("a"), wrong("b")]}, ScriptedEngine(texts="the same"), max_turns=5)
+    assert rollout.halt is Halt.REPEATED
+
+
+def test_a_budget_of_tokens_shortens_the_last_turn():
+    (rollout,), engine = run({"a": [wrong("a"), wrong("b")]}, max_turns=5, token_budget=13)
+    assert [requests[0].max_tokens for requests in engine.rounds] == [40, 3]
+    assert rollout.tokens == 13
+
+
+def test_no_compute_is_spent_on_what_is_solved():
+    rollouts, engine = run({"a": [RIGHT], "b": [wrong("1"), wrong("2"), RIGHT], "c": [RIGHT]}, max_turns=3)
+    assert [len(requests) for requests in engine.rounds] == [3, 1, 1]
+    assert [len(r.turns) for r in rollouts] == [1, 3, 1]
+
+
+def test_rounds_do_not_hang_on_the_order_of_verdicts():
+    """With a stream shared by all requests of a round, the second round waits for every verdict of the first."""
+    judge = ScriptedJudge({"slow": [wrong("s"), RIGHT], "fast": [wrong("f"), RIGHT]}, holding=["slow"])
+    attempts = [Attempt(task_of(name), [1], 0) for name in ("slow", "fast")]
+    loop = Loop(attempts, judge, Letters(), LoopConfig(max_turns=2), max_tokens=5)
+    requests = loop.take(wait=True)
+    for request in requests:
+        loop.put(request.id, Completion([5], [0.0], f"t{request.id}", truncated=False))
+    assert loop.take(wait=False) == []
+    threading.Timer(0.05, judge.release, ["slow"]).start()
+    assert [request.id for request in loop.take(wait=True)] == [0, 1]
+    assert loop.waited_s > 0.02
+
+
+def test_an_engine_whose_requests_have_their_own_seeds_goes_on_with_what_is_ready():
+    judge = ScriptedJudge({"slow": [wrong("s"), RIGHT], "fast": [wrong("f"), RIGHT]}, holding=["slow"])
+    attempts = [Attempt(task_of(name), [1], 0) for name in ("slow", "fast")]
+    loop = Loop(attempts, judge, Letters(), LoopConfig(max_turns=2), max_tokens=5, in_rounds=False)
+    for request in loop.take(wait=True):
+        loop.put(request.id, Completion([5], [0.0], f"t{request.id}", truncated=False))
+    (revision,) = loop.take(wait=False)
+    assert revision.id == 1
+    loop.put(1, Completion([5], [0.0], "better", truncated=False))
+    assert loop.take(wait=False) == []
+    del judge.held["slow"][1:]
+    judge.release("slow")
+    assert [request.id for request in loop.take(wait=True)] == [0]
+
+
+def test_a_turns_seed_is_its_own_and_the_same_each_time():
+    def seeds():
+        tasks = {"a": [wrong("1"), wrong("2"), RIGHT], "b": [wrong("1"), RIGHT]}
+        return [[r.seed for r in requests] for requests in run(tasks, max_turns=3)[1].rounds]
+
+    found = seeds()
+    assert found == seeds()
+    flat = [seed for requests in found for seed in requests]
+    assert len(set(flat)) == len(flat) == 5
+    assert all(0 <= seed < 2**63 for seed in flat)
+
+
+def a_rollout(*verdicts):
+    turns = tuple(Turn(Completion([1], [0.0], "x", False), "x", verdict) for verdict in verdicts)
+    return Rollout(task_of("a"), [1], turns, Halt.TURNS)
+
+
+def test_a_later_success_is_worth_less_and_unknown_nothing_at_all():
+    loop = LoopConfig(max_turns=3, discount=0.5)
+    assert reward(a_rollout(RIGHT), loop) == 1.0
+    assert reward(a_rollout(wrong(), wrong(), RIGHT), loop) == 0.25
+    assert reward(a_rollout(wrong()), loop) == 0.0
+    assert reward(a_rollout(wrong(score=0.9), Verdict.unknown("infra.x")), loop) is None
+
+
+def test_partial_credit_never_reaches_what_a_pass_is_worth():
+    loop = LoopConfig(max_turns=3, discount=0.5, partial_credit=0.99)
+    least = reward(a_rollout(wrong(), wrong(), RIGHT), loop)
+    assert 0 < reward(a_rollout(wrong(score=1.0), wrong(score=0.2)), loop) < least
+
+
+TEMPLATE = (
+    "{% for m in messages %}<{{ m['role'] }}>{{ m['content'] | trim }}<|end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<assistant>{% endif %}"
+)
+
+
+@pytest.mark.parametrize("truncated", [False, True])
+@pytest.mark.parametrize("answer", ["an answer", "an answer\n", "<assistant>an answer<assistant>"])
+def test_a_conversation_in_tokens_is_what_the_chat_template_makes_of_it(tiny_policy, truncated, answer):
+    tokenizer = tiny_policy.tokenizer
+    tokenizer.chat_template = TEMPLATE
+    task = task_of("a", [{"role": "user", "content": "prove it"}])
+    ids = tokenizer(answer + ("" if truncated else "<|end|>"), add_special_tokens=False)["input_ids"]
+    turn = Turn(Completion(ids, [0.0] * len(ids), answer, truncated), answer, wrong())
+    inserted = follow_up(tokenizer, task, [turn], "No: it is wrong")
+    whole = tokenizer.decode([*prompt_ids(tokenizer, task.prompt), *ids, *inserted])
+    assert whole == (f"<user>prove it<|end|>\n<assistant>{answer}<|end|>\n<user>No: it is wrong<|end|>\n<assistant>")
+    tokenizer.chat_template = None
+
+
+def test_a_real_policy_revises_and_repeats_itself_for_equal_seeds_only(tiny_policy, both_envs, real_pool):
+    engine = TransformersEngine(tiny_policy.model, tiny_policy.tokenizer)
+    tasks = [task for env in both_envs.values() for task in env.tasks("train", 3, 0)]
+
+    def trajectories(first):
+        rollouts = roll_out(
+            tasks, range(first, first + len(tasks)), engine, tiny_policy.tokenizer, Judge(both_envs, real_pool),
+            Sampling(1.0, 12), LoopConfig(max_turns=2, halt_on_repeat=False), context=192,
+        )  # fmt: skip
+        for rollout in rollouts:
+            lengths = {len(rollout.completion_ids), len(rollout.is_action), len(rollout.logprobs)}
+            assert len(lengths) == 1
+            assert rollout.verdict.outcome is Outcome.FAIL
+        assert any(len(rollout.turns) == 2 for rollout in rollouts)
+        return [rollout.completion_ids for rollout in rollouts]
+
+    once = trajectories(0)
+    assert trajectories(0) == once
+    assert trajectories(100) != once
