@@ -83,12 +83,14 @@ def train(
 
 def _find_parts(settings: Config) -> None:
     """Look for what a recipe names before anything heavy is imported, and before a run directory is made."""
-    from proofgrad import envs
+    from proofgrad import envs, verifiers
     from proofgrad.rl.policy import find_policy
 
     for env in settings.envs:
-        if env.name not in envs.names():
-            envs.get(env.name)  # says what is wrong, with the nearest name
+        if env.name not in envs.names() or "path" not in env.options:
+            made = envs.get(env.name, **env.options)  # says what is wrong; files are read once, and later
+            name = next(iter(made.tasks("train", 1, 0))).verifier
+            verifiers.get(name, **settings.verification.options.get(name, {}))
     if settings.policy.path is not None:
         find_policy(settings.policy)
 

@@ -19,8 +19,9 @@ from proofgrad.verifiers.store import VerdictStore
 __all__ = ["serve_command"]
 
 _DEFAULTS = ServerLimits()
-# These cannot be made without a word about what they stand on: another server, a rubric. Asked for by name they say so.
-_OF_ANOTHER = ("remote", "rubric")
+# These cannot be made without a word about what they stand on: a server, a judge, other verifiers. Asked for by name they
+# say so.
+_OF_ANOTHER = ("all_of", "remote", "rubric", "weighted")
 
 
 def serve_command(

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
 
 from proofgrad import envs, verifiers
 from proofgrad.rl.config import ScratchPolicy
 from proofgrad.verifiers.pool import VerifierPool
+
+# How long an example takes says more about the machine than about the law; tests that are about time measure it.
+settings.register_profile("proofgrad", deadline=None)
+settings.load_profile("proofgrad")
 
 TINY = ScratchPolicy(
     hidden_size=32, intermediate_size=64, layers=1, heads=2, key_value_heads=1, head_dim=32, vocab_size=300, context=192

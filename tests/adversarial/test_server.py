@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from proofgrad import verifiers
 from proofgrad.rl.serve_command import serve_command
 from proofgrad.verifiers.base import Verdict
-from proofgrad.verifiers.errors import ConfigError
+from proofgrad.verifiers.errors import ConfigError, ToolchainError
 from proofgrad.verifiers.server import create_app
 from proofgrad.verifiers.serving.testing import running
 
@@ -204,15 +204,15 @@ def test_what_cannot_be_made_is_said_and_the_rest_is_served(monkeypatch):
 
     served = {}
     monkeypatch.setattr(module, "serve", lambda made, **options: served.update(made))
-    monkeypatch.setattr(module.verifiers, "names", lambda: ["program", "remote"])
+    monkeypatch.setattr(module.verifiers, "names", lambda: ["lean", "program", "remote"])
     real = verifiers.get
 
     def get(name):
-        if name == "remote":
-            raise ConfigError("verifier 'remote': it needs\na url")
+        if name == "lean":
+            raise ToolchainError("there is no Lean\non this machine")
         return real(name)
 
     monkeypatch.setattr(module.verifiers, "get", get)
     done = CliRunner().invoke(command(), [])
-    assert done.output == "not served: remote: verifier 'remote': it needs a url\n"
-    assert list(served) == ["program"]
+    assert done.output == "not served: lean: there is no Lean on this machine\n"
+    assert list(served) == ["program"]  # and no word about `remote`, which is somebody else's server

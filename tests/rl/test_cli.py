@@ -196,4 +196,4 @@ def test_doctor_finds_lean_and_the_sandbox():
     done = proofgrad("doctor")
     assert "trivial proof accepted" in done.stdout
     assert "program sandbox" in done.stdout
-    assert "propositional, synthesis" in " ".join(done.stdout.split())
+    assert "propositional, reasoning, synthesis" in " ".join(done.stdout.split())
