@@ -48,7 +48,9 @@ class RunDirectory:
         run = cls(path)
         for part in ("rollouts", "checkpoints", "eval"):
             (path / part).mkdir(parents=True)
-        (path / "config.yaml").write_text(config.to_yaml(), encoding="utf-8")
+        partial = path / "config.partial"
+        partial.write_text(config.to_yaml(), encoding="utf-8")
+        os.replace(partial, path / "config.yaml")
         return run
 
     @classmethod
@@ -85,8 +87,7 @@ class RunDirectory:
 
     def checkpoints(self) -> list[Path]:
         """The trainer's complete checkpoints, oldest first."""
-        # trainer_state.json is written last: a checkpoint without it was cut short.
-        found = [p for p in (self.path / "checkpoints").glob("checkpoint-*") if (p / "trainer_state.json").is_file()]
+        found = [p for p in (self.path / "checkpoints").glob("checkpoint-*") if _is_whole(p)]
         return sorted(found, key=lambda p: int(p.name.rpartition("-")[2]))
 
     def log(self, phase: str, step: int, metrics: Mapping[str, Any]) -> None:
@@ -138,6 +139,15 @@ class RunDirectory:
             **facts,
         }
         (self.path / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+
+
+def _is_whole(checkpoint: Path) -> bool:
+    """Whether its trainer_state.json, which is written last, is there to its end: if not, the save was cut short."""
+    try:
+        json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -19,7 +19,7 @@ from proofgrad.verifiers.store import VerdictStore
 __all__ = ["serve_command"]
 
 _DEFAULTS = ServerLimits()
-# These cannot be made without a word about what they stand on: a server, a judge, other verifiers. Asked for by name they
+# They cannot be made without a word about what they stand on: other verifiers, a server, a judge. Asked for by name they
 # say so.
 _OF_ANOTHER = ("all_of", "remote", "rubric", "weighted")
 
