@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # A CUDA driver answers, or we take the CPU route.
 CUDA := $(shell nvidia-smi -L >/dev/null 2>&1 && echo yes)
+# Two at a time, the tests of a file in one process. More would compete for the time limits that some tests are about.
+PARALLEL := -n 2 --dist loadfile
 PIP := $(BIN)/python -m pip install --disable-pip-version-check
 
 .PHONY: demo setup test test-all check lint types format clean
@@ -35,10 +37,10 @@ endif
 	@echo "› ready: $(BIN)/proofgrad doctor says what is in place"
 
 test: setup
-	$(BIN)/python -m pytest -m "not gpu and not slow"
+	$(BIN)/python -m pytest $(PARALLEL) -m "not gpu and not slow"
 
 test-all: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL)
 
 check: lint types test
 
