@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
 
@@ -11,7 +11,7 @@ from proofgrad.verifiers import errors, registry
 from proofgrad.verifiers.base import BatchVerifier, Problem, Verdict, Verifier
 from proofgrad.verifiers.errors import ConfigError, ProofgradError
 
-__all__ = ["Answer", "Pair", "Recipe", "error_of", "judge_once", "told", "understood"]
+__all__ = ["Answer", "Pair", "Recipe", "error_of", "judge_once", "told", "understood", "verdicts_on"]
 
 Answer: TypeAlias = Verdict | ProofgradError
 Pair: TypeAlias = tuple[Problem, str]
@@ -38,6 +38,23 @@ def judge_once(verifier: Verifier, items: Sequence[Pair]) -> list[Answer]:
     except BaseException as error:  # a verifier's bug is ours, never the candidate's, and must not end a thread
         text = f"{type(error).__name__}: {error}"
         return [Verdict.unknown("infra.verifier_raised", evidence={"error": text[:_ERROR_CHARS]}) for _ in items]
+
+
+def verdicts_on(pairs: Sequence[Pair], ask: Callable[[list[Pair]], list[Answer]]) -> list[Verdict]:
+    """The verdicts of a batch that another process judges; where the batch is lost, its items are judged one by one.
+
+    Raises:
+        ProofgradError: the first that there is among the answers.
+    """
+    answers = ask(list(pairs))
+    if len(pairs) > 1 and any(isinstance(a, Verdict) and a.reason.startswith("infra.") for a in answers):
+        answers = [answer for pair in pairs for answer in ask([pair])]
+    verdicts: list[Verdict] = []
+    for answer in answers:
+        if isinstance(answer, ProofgradError):
+            raise answer
+        verdicts.append(answer)
+    return verdicts
 
 
 @dataclass(frozen=True, slots=True)

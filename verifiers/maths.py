@@ -47,7 +47,7 @@ from importlib.metadata import version as installed_version
 
 from proofgrad.verifiers.base import Json, Outcome, Problem, Verdict
 from proofgrad.verifiers.errors import ConfigError, MissingExtraError, ProblemError
-from proofgrad.verifiers.workers import IsolatedVerifier, overran
+from proofgrad.verifiers.workers import TimedWorkers, overran
 
 __all__ = ["MathsVerifier", "as_words", "final_answer", "normalise", "without_text_commands"]
 
@@ -100,9 +100,9 @@ class MathsVerifier:
         libraries = {"math-verify": "math-verify", "latex2sympy": "latex2sympy2_extended", "sympy": "sympy"}
         self._installed = {name: installed_version(package) for name, package in libraries.items()}
         self.version = "1+" + "+".join(f"{name}-{number}" for name, number in self._installed.items())
-        self._workers = workers
-        self._judges: dict[float, IsolatedVerifier] = {}  # by processor time
-        self._memory_mb = memory_mb
+        from proofgrad.verifiers.equality import Equality  # which builds on this module
+
+        self._judges = TimedWorkers(Equality(), **self._options)
         self._sound: OrderedDict[tuple[tuple[str, ...], int], str] = OrderedDict()  # what is wrong with it, or ""
         self._lock = threading.Lock()
 
@@ -135,10 +135,7 @@ class MathsVerifier:
 
     def close(self) -> None:
         """Stop the worker processes; the next `verify` starts new ones."""
-        with self._lock:
-            judges, self._judges = self._judges, {}
-        for judge in judges.values():
-            judge.close()
+        self._judges.close()
 
     def _judge(self, asked: _Question, candidate: str) -> Verdict:
         answer = final_answer(candidate)
@@ -151,7 +148,7 @@ class MathsVerifier:
             return Verdict.failed("maths.too_deep", feedback="The final answer is nested too deeply.")
         evidence: dict[str, Json] = {"answer": answer, **self._installed}
         message: Problem = {"golds": list(asked.golds), "decimals": asked.decimals, "cpu_s": asked.timeout_s}
-        verdict = self._worker(asked.timeout_s).verify(message, answer)
+        verdict = self._judges.verify(message, answer, asked.timeout_s)
         if overran(verdict, asked.timeout_s):
             told = "The final answer takes too long to evaluate. Simplify it."
             return Verdict.failed("maths.timeout", feedback=told, evidence=evidence)
@@ -168,7 +165,7 @@ class MathsVerifier:
             wrong = self._sound.get(key)
         if wrong is None:
             message: Problem = {"golds": list(asked.golds), "decimals": asked.decimals, "cpu_s": _GOLD_S, "check": True}
-            verdict = self._worker(_GOLD_S).verify(message, "")
+            verdict = self._judges.verify(message, "", _GOLD_S)
             if verdict.outcome is Outcome.UNKNOWN:
                 if not overran(verdict, _GOLD_S):
                     return verdict
@@ -182,17 +179,6 @@ class MathsVerifier:
         if wrong:
             raise ProblemError(f"problem['answer'] {wrong}; give the answer as a number, an expression or a word")
         return None
-
-    def _worker(self, cpu_s: float) -> IsolatedVerifier:
-        with self._lock:
-            if cpu_s not in self._judges:
-                from proofgrad.verifiers.equality import Equality
-
-                # The kernel ends what uses up its processor time; the wall clock is for a machine that is too busy.
-                self._judges[cpu_s] = IsolatedVerifier(
-                    Equality(), workers=self._workers, deadline_s=4 * cpu_s + 5, memory_mb=self._memory_mb
-                )
-            return self._judges[cpu_s]
 
     def __getstate__(self) -> dict[str, object]:
         return dict(self._options)  # a copy in another process gets workers of its own

@@ -20,7 +20,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from proofgrad.verifiers.answers import Answer, Pair, Recipe, judge_once, told, understood
+from proofgrad.verifiers.answers import Answer, Pair, Recipe, judge_once, told, understood, verdicts_on
 from proofgrad.verifiers.base import BatchVerifier, Verdict, Verifier
 from proofgrad.verifiers.errors import MissingExtraError, ProofgradError
 
@@ -179,16 +179,7 @@ class _RayBatches(RayVerifier):
     batch_size = 1
 
     def verify_batch(self, items: Iterable[Pair]) -> list[Verdict]:
-        pairs = list(items)
-        answers = self._answers(pairs)
-        if len(pairs) > 1 and any(isinstance(a, Verdict) and a.reason.startswith("infra.") for a in answers):
-            answers = [answer for pair in pairs for answer in self._answers([pair])]
-        verdicts: list[Verdict] = []
-        for answer in answers:
-            if isinstance(answer, ProofgradError):
-                raise answer
-            verdicts.append(answer)
-        return verdicts
+        return verdicts_on(list(items), self._answers)
 
 
 class _Actor:

@@ -26,7 +26,6 @@ import importlib.util
 import json
 import math
 import re
-import threading
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -36,7 +35,7 @@ from typing import Any
 
 from proofgrad.verifiers.base import Json, Problem, Verdict
 from proofgrad.verifiers.errors import MissingExtraError, ProblemError
-from proofgrad.verifiers.workers import IsolatedVerifier, limit_cpu, overran
+from proofgrad.verifiers.workers import TimedWorkers, limit_cpu, overran
 
 __all__ = ["EXCLUDED", "GUARDED", "READ", "ReasoningVerifier"]
 
@@ -111,8 +110,7 @@ class ReasoningVerifier:
         self._options = {"workers": workers, "memory_mb": memory_mb}
         self._gym = installed_version("reasoning-gym")
         self.version = f"1+reasoning-gym-{self._gym}"
-        self._judges: dict[float, IsolatedVerifier] = {}  # by processor time
-        self._lock = threading.Lock()
+        self._judges = TimedWorkers(_Scorer(), **self._options)
 
     def verify(self, problem: Problem, candidate: str) -> Verdict:
         """Judge an answer.
@@ -131,7 +129,7 @@ class ReasoningVerifier:
         if family in GUARDED and not GUARDED[family].fullmatch(candidate):
             told = "The answer has characters that no answer to this question has."
             return Verdict.failed("reasoning.unreadable", feedback=told, evidence=evidence)
-        verdict = self._worker(cpu_s).verify(problem, candidate)
+        verdict = self._judges.verify(problem, candidate, cpu_s)
         if overran(verdict, cpu_s):
             told = "The answer takes too long to judge."
             verdict = Verdict.failed("reasoning.timeout", feedback=told)
@@ -139,22 +137,7 @@ class ReasoningVerifier:
 
     def close(self) -> None:
         """Stop the worker processes; the next `verify` starts new ones."""
-        with self._lock:
-            judges, self._judges = self._judges, {}
-        for judge in judges.values():
-            judge.close()
-
-    def _worker(self, cpu_s: float) -> IsolatedVerifier:
-        with self._lock:
-            if cpu_s not in self._judges:
-                # The kernel ends what uses up its processor time; the wall clock is for a machine that is too busy.
-                self._judges[cpu_s] = IsolatedVerifier(
-                    _Scorer(),
-                    workers=self._options["workers"],
-                    deadline_s=4 * cpu_s + 5,
-                    memory_mb=self._options["memory_mb"],
-                )
-            return self._judges[cpu_s]
+        self._judges.close()
 
     def __getstate__(self) -> dict[str, object]:
         return dict(self._options)  # a copy in another process gets workers of its own

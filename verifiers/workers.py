@@ -30,18 +30,19 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from proofgrad.verifiers.answers import Answer, Pair, Recipe, error_of, judge_once, told, understood
+from proofgrad.verifiers.answers import Answer, Pair, Recipe, error_of, judge_once, told, understood, verdicts_on
 from proofgrad.verifiers.base import BatchVerifier, Json, Problem, Verdict, Verifier
 from proofgrad.verifiers.code.sandbox import Channel, ChannelClosed, ChannelTimeout, FrameTooLong
 from proofgrad.verifiers.errors import ConfigError, ProblemError, ProofgradError
 
-__all__ = ["IsolatedVerifier", "isolated", "limit_cpu", "overran"]
+__all__ = ["IsolatedVerifier", "TimedWorkers", "isolated", "limit_cpu", "overran"]
 
 _REPLY_BYTES = 64 << 20
 _PR_SET_CHILD_SUBREAPER = 36
@@ -259,21 +260,12 @@ class IsolatedVerifier:
 
 
 class _IsolatedBatches(IsolatedVerifier):
-    """The same for a verifier that judges batches; where a batch is lost, its items are judged one by one."""
+    """The same for a verifier that judges batches."""
 
     batch_size = 1
 
     def verify_batch(self, items: Iterable[Pair]) -> list[Verdict]:
-        pairs = list(items)
-        answers = self._answers(pairs)
-        if len(pairs) > 1 and any(isinstance(a, Verdict) and a.reason.startswith("infra.") for a in answers):
-            answers = [answer for pair in pairs for answer in self._answers([pair])]
-        verdicts: list[Verdict] = []
-        for answer in answers:
-            if isinstance(answer, ProofgradError):
-                raise answer
-            verdicts.append(answer)
-        return verdicts
+        return verdicts_on(list(items), self._answers)
 
 
 def isolated(
@@ -298,6 +290,41 @@ def overran(verdict: Verdict, cpu_s: float) -> bool:
         return verdict.evidence.get("exit_status") == -signal.SIGXCPU
     used = verdict.evidence.get("cpu_s", 0.0)
     return verdict.reason == "infra.deadline" and isinstance(used, int | float) and used >= cpu_s / 2
+
+
+class TimedWorkers:
+    """Worker processes for judgements that limit their own processor time (`limit_cpu`), whatever that time is.
+
+    The kernel ends what uses up its processor time; the wall clock out here is for a machine that is too busy, and is
+    the same for times within a factor of two, so that a few sets of workers serve all problems.
+
+    Args:
+        verifier: what the workers hold.
+        workers: judgements at once.
+        memory_mb: address space of a worker in MiB.
+    """
+
+    def __init__(self, verifier: Verifier, *, workers: int, memory_mb: int) -> None:
+        self._verifier = verifier
+        self._settings: dict[str, Any] = {"workers": workers, "memory_mb": memory_mb}
+        self._made: dict[int, IsolatedVerifier] = {}
+        self._lock = threading.Lock()
+
+    def verify(self, problem: Problem, candidate: str, cpu_s: float) -> Verdict:
+        """The verdict of a worker that will limit itself to `cpu_s` seconds."""
+        step = math.ceil(math.log2(cpu_s))
+        with self._lock:
+            if step not in self._made:
+                self._made[step] = IsolatedVerifier(self._verifier, deadline_s=4 * 2.0**step + 5, **self._settings)
+            worker = self._made[step]
+        return worker.verify(problem, candidate)
+
+    def close(self) -> None:
+        """Stop the processes; the next judgement starts new ones."""
+        with self._lock:
+            made, self._made = self._made, {}
+        for worker in made.values():
+            worker.close()
 
 
 def _close_all(workers: Iterable[_Worker]) -> None:

@@ -4,10 +4,16 @@ from types import SimpleNamespace
 
 import pytest
 
+from proofgrad.rl.config import Config
 from proofgrad.rl.engine import Completion, Sampling, TransformersEngine
 from proofgrad.rl.rollout import Judge, RolloutFunction, prompt_key, proved, roll_out, sample_seed
+from proofgrad.rl.stream import TaskStream
 from proofgrad.verifiers.base import Outcome, Verdict
 from proofgrad.verifiers.pool import VerifierPool
+
+CONFIG = Config.model_validate(
+    {"name": "x", "policy": {"scratch": {}}, "envs": [{"name": "propositional"}, {"name": "synthesis"}]}
+)
 
 
 class Reciting:
@@ -89,15 +95,16 @@ def test_trl_gets_equal_lengths_and_the_score_of_each_verdict(demonstrations, ju
         processing_class=tiny_policy.tokenizer,
     )
     kept = []
-    function = RolloutFunction(
-        {prompt_key(task.prompt): task}, lambda _: Reciting([gold, "wrong"]), judge, Sampling(1.0, 8), 0, kept.extend
-    )
+    function = RolloutFunction(lambda _: Reciting([gold, "wrong"]), judge, Sampling(1.0, 8), 0, kept.append)
+    function.stream = TaskStream(CONFIG, [task], [task])
     output = function([task.prompt, task.prompt], trainer)
     assert output["verdict_reward"] == [1.0, 0.0]
     assert {len(column) for column in output.values()} == {2}
     for ids, *others in zip(*(output[key] for key in ("completion_ids", "logprobs", "env_mask")), strict=True):
         assert {len(other) for other in others} == {len(ids)}
-    assert len(kept) == 2
+    (batch,) = kept
+    assert [r.verdict.is_pass for r in batch.rollouts] == [True, False]
+    assert (batch.thrown, batch.metrics) == ([], {})
 
 
 def test_unknown_reaches_trl_as_none():

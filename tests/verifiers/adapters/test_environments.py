@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-SOURCE = ["setup.cfg", "pyproject.toml", "README.md", "LICENSE", "verifiers", "envs", "rl"]
+SOURCE = ["setup.cfg", "pyproject.toml", "README.md", "LICENSE", "verifiers", "envs", "rl", "configs/rubrics"]
 SUITE = ["pyproject.toml", "tests/conftest.py", "tests/verifiers/adapters", "docs/adapters"]
 ADAPTERS = "tests/verifiers/adapters"
 
