@@ -193,7 +193,7 @@ def test_wrong_options_are_the_problems_fault(maths, wrong):
 def test_a_worker_that_dies_is_unknown_and_the_next_candidate_is_judged():
     verifier = MathsVerifier(workers=1)
     assert judged(verifier, "5", "5")
-    worker = verifier._worker(5.0)._workers[0]
+    worker = verifier._judges._made[3]._workers[0]
     worker._process.send_signal(signal.SIGKILL)
     worker._process.wait()
     assert verifier.verify({"answer": "5"}, "5").reason == "infra.worker_died"
@@ -204,7 +204,7 @@ def test_a_worker_that_dies_is_unknown_and_the_next_candidate_is_judged():
 def test_a_worker_that_is_starved_is_unknown():
     verifier = MathsVerifier(workers=1)
     assert judged(verifier, "5", "5")
-    isolated = verifier._worker(5.0)
+    isolated = verifier._judges._made[3]
     isolated._deadline_s = 0.3
     isolated._workers[0]._process.send_signal(signal.SIGSTOP)
     assert verifier.verify({"answer": "5"}, "5").reason == "infra.deadline"
