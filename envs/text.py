@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import Literal, TypeAlias
 
 from proofgrad.envs.base import Message, Prompt
 from proofgrad.verifiers.base import Outcome, Verdict
 from proofgrad.verifiers.errors import ConfigError
+from proofgrad.verifiers.fences import last_fenced_block, without_blank_edges
 
 __all__ = [
     "Style",
@@ -15,24 +15,12 @@ __all__ = [
     "check_levels",
     "check_style",
     "default_feedback",
-    "last_fenced_block",
     "user_prompt",
 ]
 
 Style: TypeAlias = Literal["plain", "chat"]
 
 _STYLES = ("plain", "chat")
-# A fence is a line that starts with at least three backticks; one that is never closed runs to the end of the text,
-# because a completion that was cut off at its last line still holds a whole answer now and then.
-_FENCE = re.compile(r"^[ \t]*```[^\n`]*\n(?P<body>.*?)(?:^[ \t]*```[ \t]*$|\Z)", re.DOTALL | re.MULTILINE)
-
-
-def last_fenced_block(text: str) -> str | None:
-    """The content of the last ``` block in `text`, without its fences; None when there is none."""
-    body: str | None = None
-    for match in _FENCE.finditer(text.replace("\r\n", "\n")):
-        body = match["body"]
-    return body
 
 
 def answer(completion: str, style: Style) -> str | None:
@@ -48,9 +36,7 @@ def answer(completion: str, style: Style) -> str | None:
     if style == "chat":
         block = last_fenced_block(completion)
         text = completion if block is None else block
-    text = text.rstrip()
-    text = re.sub(r"\A(?:[ \t]*\n)+", "", text)
-    return text or None
+    return without_blank_edges(text)
 
 
 def user_prompt(text: str, style: Style, instructions: str) -> Prompt:

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias, cast
 
 from proofgrad.verifiers.base import Json, Outcome, Problem, Verdict
 from proofgrad.verifiers.errors import ProblemError
+from proofgrad.verifiers.fences import last_fenced_block, without_blank_edges
 
 __all__ = ["Extract", "fenced_or_all", "message_text", "read_problem", "reward_of"]
 
 Extract: TypeAlias = Callable[[str], "str | None"]
-
-# A fence is a line that starts with at least three backticks; one that is never closed runs to the end of the text,
-# because a completion that was cut off at its last line still holds a whole answer now and then.
-_FENCE = re.compile(r"^[ \t]*```[^\n`]*\n(?P<body>.*?)(?:^[ \t]*```[ \t]*$|\Z)", re.DOTALL | re.MULTILINE)
 
 # A null in the problem itself, or in an object that one of its keys holds (`tests[3].stdin`), is a key that another
 # row has. Deeper down are a test's own data, where nobody can tell a filled-in key from a null that is meant.
@@ -30,9 +26,8 @@ def fenced_or_all(text: str) -> str | None:
     Python. None when nothing is left.
     """
     text = text.replace("\r\n", "\n")
-    blocks = [match["body"] for match in _FENCE.finditer(text)]
-    answer = blocks[-1] if blocks else text
-    return re.sub(r"\A(?:[ \t]*\n)+", "", answer.rstrip()) or None
+    block = last_fenced_block(text)
+    return without_blank_edges(text if block is None else block)
 
 
 def message_text(completion: str | Sequence[Mapping[str, Any]]) -> str:
