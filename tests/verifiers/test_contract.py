@@ -9,6 +9,8 @@ from proofgrad.verifiers.code.properties import PropertyVerifier
 from proofgrad.verifiers.code.runner import Runner, WorkerDied
 from proofgrad.verifiers.code.verifier import ProgramVerifier
 from proofgrad.verifiers.lean.checker import LeanVerifier
+from proofgrad.verifiers.maths import MathsVerifier
+from proofgrad.verifiers.reasoning import ReasoningVerifier
 from proofgrad.verifiers.testing import VerifierContract
 
 SWAP = {"statement": "(p q : Prop) : p ∧ q → q ∧ p"}
@@ -108,6 +110,72 @@ class TestLean(VerifierContract):
     def _no_room_for_the_broken(self, monkeypatch, request, tmp_path):
         if "our_fault" in request.node.name:
             monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+
+
+HALF = {"answer": "1/2", "timeout_s": 2.0}
+
+
+class TestMaths(VerifierContract):
+    deadline_s = 20.0
+
+    @pytest.fixture
+    def verifier(self, maths):
+        return maths  # one for all tests: sympy takes a second to load
+
+    def make_verifier(self):
+        return MathsVerifier(workers=1)
+
+    def gold(self):
+        return [(HALF, "So it is \\boxed{\\frac{1}{2}}."), (HALF, "The final answer is 0.5")]
+
+    def corrupted(self):
+        return [
+            (HALF, "\\boxed{2}"),
+            (HALF, "The answer is 1/2, or 1/3: \\boxed{1/2, 1/3}"),
+            (HALF, "1/2 was asked for."),
+        ]
+
+    def malformed(self):
+        return [{}, {"answer": []}, {"answer": "1/2", "decimals": -1}, {"answer": "\\frac{1}{"}]
+
+    def slow(self):
+        return [(HALF, "\\boxed{9^{9^{9^{9^{9}}}}}")]
+
+
+@pytest.fixture(scope="module")
+def maths():
+    made = MathsVerifier(workers=1)
+    yield made
+    made.close()
+
+
+ENTRY = {"question": "What is 2 + 3?", "answer": "5", "metadata": {}}
+SUM = {"family": "basic_arithmetic", "entry": ENTRY}
+
+
+class TestReasoning(VerifierContract):
+    @pytest.fixture
+    def verifier(self, reasoning):
+        return reasoning
+
+    def make_verifier(self):
+        return ReasoningVerifier(workers=1)
+
+    def gold(self):
+        return [(SUM, "5")]
+
+    def corrupted(self):
+        return [(SUM, "6"), (SUM, "-5"), (SUM, "it is somewhere in 1 2 3 4 5 6")]
+
+    def malformed(self):
+        return [{}, {"family": "no_such_family", "entry": ENTRY}, {"family": "basic_arithmetic", "entry": 5}]
+
+
+@pytest.fixture(scope="module")
+def reasoning():
+    made = ReasoningVerifier(workers=1)
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="module")
