@@ -9,7 +9,6 @@ with upper bounds; what was not judged again counts for neither.
 from __future__ import annotations
 
 import json
-import os
 import random
 import time
 from collections.abc import Mapping, Sequence
@@ -22,7 +21,7 @@ from proofgrad import verifiers as registry
 from proofgrad.rl.config import Config
 from proofgrad.rl.console import console, track
 from proofgrad.rl.extras import require
-from proofgrad.rl.run_directory import RunDirectory
+from proofgrad.rl.run_directory import RunDirectory, write_text
 from proofgrad.rl.stats import upper_bound
 from proofgrad.verifiers.base import AuditableVerifier, Outcome, Problem, Verdict, Verifier
 from proofgrad.verifiers.errors import ConfigError
@@ -159,9 +158,7 @@ def audit_run(path: Path, *, size: int, seed: int, as_json: bool = False) -> boo
     items = sample(judged_in(run), size, seed)
     audits = judge_again(items, _auditors(config, {one.verifier for one in items}), workers=config.verification.workers)
     result = {"run": str(path), "seed": seed, "time": time.time(), "audits": [asdict(audit) for audit in audits]}
-    partial = path / "audit.partial"
-    partial.write_text(json.dumps(result, indent=1), "utf-8")
-    os.replace(partial, path / "audit.json")
+    write_text(path / "audit.json", json.dumps(result, indent=1))
     if as_json:
         print(json.dumps(result))
     else:

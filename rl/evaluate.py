@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,7 @@ from proofgrad.rl.config import EvaluationConfig
 from proofgrad.rl.console import track
 from proofgrad.rl.engine import Sampling
 from proofgrad.rl.rollout import Rollout, sample_seed
+from proofgrad.rl.run_directory import write_text
 from proofgrad.rl.stats import Estimate, mean_interval, paired_gain, pass_at_k
 from proofgrad.verifiers.base import Outcome
 from proofgrad.verifiers.errors import ConfigError
@@ -80,7 +80,7 @@ class Evaluation:
         return mean_interval([pass_at_k(r.judged, r.passed, k) for r in self.scored(domain) if r.judged >= k])
 
     def save(self, path: Path) -> None:
-        """Write as JSON; a write that is cut short leaves no file behind."""
+        """Write as JSON."""
         summary = {
             domain: {
                 f"pass@{k}": dict(self.pass_at(k, domain)._asdict(), problems=len(self.scored(domain)))
@@ -88,9 +88,7 @@ class Evaluation:
             }
             for domain in self.domains()
         }
-        partial = path.with_suffix(".partial")
-        partial.write_text(json.dumps({"summary": summary, **asdict(self)}, indent=1), encoding="utf-8")
-        os.replace(partial, path)
+        write_text(path, json.dumps({"summary": summary, **asdict(self)}, indent=1))
 
     @classmethod
     def load(cls, path: Path) -> Evaluation:

@@ -109,13 +109,13 @@ def evaluate_model(
         revisions = compare_revision(revised, attempts)
         console.print(_revision_table(revisions, loop.max_turns))
     if output is not None:
-        from proofgrad.rl.run_directory import write_rows
+        from proofgrad.rl.run_directory import write_rows, write_text
 
         output.mkdir(parents=True, exist_ok=True)
         evaluation.save(output / "evaluation.json")
         write_rows(output / "rollouts.parquet", [rollout.to_row() for rollout in rollouts])
         if revised:
-            (output / "revision.json").write_text(json.dumps([asdict(row) for row in revisions], indent=1), "utf-8")
+            write_text(output / "revision.json", json.dumps([asdict(row) for row in revisions], indent=1))
             write_rows(output / "revised.parquet", [rollout.to_row() for rollout in revised])
             write_rows(output / "best-of-n.parquet", [rollout.to_row() for rollout in attempts])
         console.print(f"written to {output}", soft_wrap=True)

