@@ -48,9 +48,7 @@ class RunDirectory:
         run = cls(path)
         for part in ("rollouts", "checkpoints", "eval"):
             (path / part).mkdir(parents=True)
-        partial = path / "config.partial"
-        partial.write_text(config.to_yaml(), encoding="utf-8")
-        os.replace(partial, path / "config.yaml")
+        write_text(path / "config.yaml", config.to_yaml())
         return run
 
     @classmethod
@@ -108,9 +106,7 @@ class RunDirectory:
     def forget_after(self, phase: str, step: int) -> None:
         """Drop what was recorded of a phase after `step`: a resumed run does those steps again."""
         kept = [row for row in self.metrics() if row["phase"] != phase or row["step"] <= step]
-        partial = self.path / "metrics.partial"
-        partial.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
-        os.replace(partial, self.path / "metrics.jsonl")
+        write_text(self.path / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in kept))
         for path in (self.path / "rollouts").glob("step-*.parquet"):
             # Named by the updates made before it was sampled: this one belongs to the next update.
             if int(path.stem.split("-")[1]) >= step:
