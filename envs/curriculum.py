@@ -19,6 +19,7 @@ import math
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from proofgrad.verifiers.base import Json
 from proofgrad.verifiers.errors import ConfigError
@@ -39,7 +40,7 @@ class _Results:
 
 @dataclass(slots=True)
 class Curriculum:
-    """Beliefs about the levels of a set of tasks. Draws depend on them and on the random numbers given, on nothing else.
+    """Beliefs about the levels of a set of tasks. Draws depend on them and the random numbers given, on nothing else.
 
     Attributes:
         levels: what there is to choose from.
@@ -56,7 +57,7 @@ class Curriculum:
     low: float = 0.1
     high: float = 0.5
     floor: float = 0.1
-    decay: float = 0.9
+    decay: float = 0.95
     _results: dict[Level, _Results] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -73,6 +74,16 @@ class Curriculum:
         """Expected solve rate of a level, in (0, 1); one half where nothing is known."""
         found = self._results[level]
         return (1 + found.solved) / (2 + found.solved + found.failed)
+
+    @property
+    def solved_share(self) -> float:
+        """Share of the results that are verified, averaged over the levels; one never asked counts 0.
+
+        Unlike the share over what was drawn, it can be compared over time: it does not fall when harder levels are
+        drawn more often. Decay leaves it as it is.
+        """
+        shares = [r.solved / (r.solved + r.failed) if r.solved + r.failed > 0 else 0.0 for r in self._results.values()]
+        return sum(shares) / len(shares)
 
     def weights(self, env: str) -> dict[Level, float]:
         """For each level of an environment its chance to be drawn; above 0, together 1."""
@@ -115,23 +126,23 @@ class Curriculum:
             ]
         }
 
-    def load(self, state: Mapping[str, Json]) -> None:
+    def load(self, state: Mapping[str, Any]) -> None:
         """Take on a state; it must be of a curriculum with the same levels.
 
         Raises:
             ConfigError: it is malformed or of other levels.
         """
         try:
-            rows = state["levels"]
             found = {
-                (str(row["env"]), None if row["level"] is None else float(row["level"])):  # type: ignore[index,call-overload,arg-type]
-                _Results(float(row["solved"]), float(row["failed"]))  # type: ignore[index,call-overload,arg-type]
-                for row in rows  # type: ignore[union-attr]
-            }  # fmt: skip
+                (str(row["env"]), None if row["level"] is None else float(row["level"])): _Results(
+                    float(row["solved"]), float(row["failed"])
+                )
+                for row in state["levels"]
+            }
         except (KeyError, TypeError, ValueError) as error:
             raise ConfigError(f"this is no state of a curriculum ({error!r})") from error
         if found.keys() != self._results.keys():
-            raise ConfigError("this state is of a curriculum with other levels: go on with the configuration it came from")
+            raise ConfigError("this state is of a curriculum with other levels: go on with the configuration it is of")
         for results in found.values():
             if not all(math.isfinite(n) and n >= 0 for n in (results.solved, results.failed)):
                 raise ConfigError(f"this is no state of a curriculum (counts {results.solved} and {results.failed})")
@@ -139,7 +150,7 @@ class Curriculum:
 
 
 def band_probability(a: float, b: float, low: float, high: float) -> float:
-    """P(low <= p <= high) for p ~ Beta(a, b) with a, b >= 1, by Simpson's rule; to about 1e-3 relative or better."""
+    """P(low <= p <= high) for p ~ Beta(a, b) with a, b >= 1, by Simpson's rule."""
     log_scale = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b)
 
     def density(p: float) -> float:

@@ -7,6 +7,7 @@ trusts it. An unknown key is an error that names the nearest valid one.
 from __future__ import annotations
 
 import difflib
+from collections.abc import Collection
 from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin
@@ -14,10 +15,12 @@ from typing import Any, Literal, Union, get_args, get_origin
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from proofgrad.envs.mixture import Mixture, Share
 from proofgrad.verifiers.errors import ConfigError
 
 __all__ = [
     "Config",
+    "CurriculumConfig",
     "EnvConfig",
     "EvaluationConfig",
     "FrontierConfig",
@@ -25,6 +28,7 @@ __all__ = [
     "GenerationConfig",
     "LoopConfig",
     "PolicyConfig",
+    "RefillConfig",
     "ScratchPolicy",
     "VerificationConfig",
     "WarmStartConfig",
@@ -80,6 +84,10 @@ class EnvConfig(_Section):
     """Override `options` for the warm start's demonstrations, e.g. to keep them easier than the tasks."""
     weight: float = Field(1.0, gt=0)
     """Share of the training tasks, relative to the other environments."""
+    at_least: float = Field(0.0, ge=0, le=1)
+    """Smallest share of the groups of every step, whatever the weights; rounded up to whole groups."""
+    at_most: float = Field(1.0, ge=0, le=1)
+    """Largest share of the groups of every step; rounded down to whole groups."""
 
 
 class WarmStartConfig(_Section):
@@ -104,6 +112,42 @@ class FrontierConfig(_Section):
     samples: int = Field(4, ge=2)
 
 
+class RefillConfig(_Section):
+    """Dynamic sampling (DAPO, Yu et al. 2025, arXiv 2503.14476): groups that teach nothing give way to others.
+
+    A group whose judged completions are all verified or all failed is replaced by a group of another task of its
+    environment, so that the batch stays full. Outcomes alone decide: partial credit and discounts have no say.
+    """
+
+    rounds: int = Field(0, ge=0)
+    """Most rounds of replacement in a step; each samples once for every group that still teaches nothing. 0 never."""
+
+
+class CurriculumConfig(_Section):
+    """Adaptive choice among the environments' levels, by measured solve rates (`proofgrad.envs.curriculum`).
+
+    The idea: solve rates in the middle teach most (Bae et al. 2025, arXiv 2504.03380); the beliefs are those of
+    discounted Thompson sampling (Raj and Kalyani 2017, arXiv 1707.09727). It replaces the order that is otherwise fixed
+    before the first step. Leave `frontier.pool` at 0 with it, so that levels out of reach at first are there later.
+    """
+
+    enabled: bool = False
+    low: float = Field(0.1, ge=0, le=1)
+    """Lower end of the band of solve rates that are worth training on."""
+    high: float = Field(0.5, ge=0, le=1)
+    """Upper end of the band."""
+    floor: float = Field(0.1, gt=0, le=1)
+    """Share of the groups that goes to all levels of an environment alike."""
+    decay: float = Field(0.95, gt=0, le=1)
+    """What a result counts for one step later, relative to a new one."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> CurriculumConfig:
+        if self.low >= self.high:
+            raise ValueError(f"low ({self.low}) must be below high ({self.high})")
+        return self
+
+
 class GRPOSettings(_Section):
     """Group relative policy optimisation (Shao et al. 2024, arXiv 2402.03300), as TRL implements it."""
 
@@ -120,6 +164,10 @@ class GRPOSettings(_Section):
     warmup_steps: int = Field(0, ge=0)
     kl_coefficient: float = Field(0.0, ge=0)
     """Weight of the KL divergence from the policy at the start of GRPO."""
+    measure_kl: bool = False
+    """Measure that divergence where its weight is 0 as well; costs a copy of the policy and a forward pass a step. How
+    much a policy forgets goes with its distance from the start (Shenfeld et al. 2025, arXiv 2509.04259, who measure it
+    in the other direction)."""
     clip_low: float = Field(0.2, gt=0)
     clip_high: float = Field(0.28, gt=0)
     """Upper clip range; above `clip_low` it favours exploration (DAPO, arXiv 2503.14476)."""
@@ -127,6 +175,15 @@ class GRPOSettings(_Section):
     scale_rewards: Literal["group", "batch", "none"] = "none"
     max_grad_norm: float = Field(0.5, gt=0)
     frontier: FrontierConfig = FrontierConfig()
+    refill: RefillConfig = RefillConfig()
+    curriculum: CurriculumConfig = CurriculumConfig()
+    unlikeliness: float = Field(0.0, ge=0, lt=1)
+    """How much less the likeliest verified completion of a group is worth than the least likely one would be, against
+    sharpening (beta_rank of He et al. 2025, arXiv 2506.02355); 0 rewards all alike."""
+    entropy_floor: float = Field(0.0, ge=0)
+    """Stop, and go back to the best checkpoint, when the policy's mean entropy (nats per token, averaged over
+    `collapse_window` steps) falls below this; 0 never stops. What entropy is left bounds what can still be gained
+    (Cui et al. 2025, arXiv 2505.22617)."""
     collapse_window: int = Field(10, ge=1)
     """Steps over which the solved share is averaged to notice a collapse."""
     collapse_ratio: float = Field(0.5, ge=0, lt=1)
@@ -232,6 +289,19 @@ class Config(_Section):
         if len(set(names)) != len(names):
             raise ValueError("envs: each environment may stand once")
         return self
+
+    @model_validator(mode="after")
+    def _shares_fit(self) -> Config:
+        try:
+            self.mixture().check(self.grpo.prompts_per_step)
+        except ConfigError as error:
+            raise ValueError(f"envs: {error}") from error
+        return self
+
+    def mixture(self, names: Collection[str] | None = None) -> Mixture:
+        """How the groups of a step are shared out among the environments, or those of them that are named."""
+        chosen = [env for env in self.envs if names is None or env.name in names]
+        return Mixture([Share(env.name, env.weight, env.at_least, env.at_most) for env in chosen])
 
     @property
     def run_dir(self) -> Path:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import random
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -14,6 +13,7 @@ from proofgrad.envs.base import TRAIN, Task
 from proofgrad.rl.console import track
 from proofgrad.rl.engine import Sampling
 from proofgrad.rl.rollout import Rollout, env_name, sample_seed
+from proofgrad.rl.run_directory import write_text
 from proofgrad.verifiers.base import Outcome
 from proofgrad.verifiers.errors import ConfigError
 
@@ -60,9 +60,7 @@ def frontier_tasks(session: Session) -> list[Task]:
             "the warm start or the pool"
         )
     if session.is_main_process():
-        partial = path.with_suffix(".partial")
-        partial.write_text(json.dumps({"pool": len(tasks), "kept": [task.id for task in chosen]}), encoding="utf-8")
-        os.replace(partial, path)
+        write_text(path, json.dumps({"pool": len(tasks), "kept": [task.id for task in chosen]}))
     return chosen
 
 
@@ -75,17 +73,22 @@ def on_frontier(tasks: Sequence[Task], rollouts: Sequence[Rollout]) -> list[Task
 
 
 def training_order(session: Session, tasks: Sequence[Task]) -> list[Task]:
-    """One task for each group of the whole run: environments drawn by weight, each one's tasks in shuffled rounds."""
+    """One task for each group of the whole run: environments drawn by weight, each one's tasks in shuffled rounds.
+
+    Raises:
+        ConfigError: the environments' bounds leave no room for a step's groups, e.g. since one has no frontier task.
+    """
     config = session.config
     rng = random.Random(sample_seed("order", config.seed))
     by_env: dict[str, list[Task]] = defaultdict(list)
     for task in tasks:
         by_env[env_name(task)].append(task)
+    if not by_env:
+        return []
     rounds = {name: _shuffled_rounds(found, rng) for name, found in by_env.items()}
-    weights = [env.weight for env in config.envs if env.name in rounds]
-    names = [env.name for env in config.envs if env.name in rounds]
-    groups = config.grpo.steps * config.grpo.prompts_per_step
-    return [next(rounds[name]) for name in rng.choices(names, weights, k=groups)]
+    mixture, size = config.mixture(by_env), config.grpo.prompts_per_step
+    names = [name for _ in range(config.grpo.steps) for name in mixture.draw(size, rng)]
+    return [next(rounds[name]) for name in names]
 
 
 def _shuffled_rounds(tasks: Sequence[Task], rng: random.Random) -> Iterator[Task]:

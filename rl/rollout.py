@@ -8,32 +8,44 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from proofgrad.envs.base import Env, Prompt, Task, TaskReader
-from proofgrad.rl.config import LoopConfig
+from proofgrad.envs.curriculum import Level
+from proofgrad.rl.config import GRPOSettings, LoopConfig
 from proofgrad.rl.engine import Engine, Sampling
+from proofgrad.rl.groups import Batch, Group, grouped, has_no_variance, refill, unlikeliness_rewards
 from proofgrad.rl.loop import Attempt, Halt, Loop, Turn
 from proofgrad.rl.policy import prompt_ids
 from proofgrad.verifiers.base import Json, Outcome, Verdict
 from proofgrad.verifiers.pool import VerifierPool
 
+if TYPE_CHECKING:
+    from proofgrad.rl.stream import TaskStream
+
 __all__ = [
     "Judge",
+    "Result",
     "Rollout",
     "RolloutFunction",
     "env_name",
+    "level_of",
     "prompt_key",
     "proved",
+    "results_of",
     "reward",
     "roll_out",
     "sample_seed",
 ]
 
 _ONE_TURN = LoopConfig()
+_PLAIN = GRPOSettings()
+
+Result: TypeAlias = tuple[Level, bool]
+"""One judged completion: its task's level, and whether it was verified."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +158,16 @@ def env_name(task: Task) -> str:
     return task.source.partition("@")[0]
 
 
+def level_of(task: Task) -> Level:
+    """A task's environment and its difficulty there."""
+    return env_name(task), task.difficulty
+
+
+def results_of(rollouts: Iterable[Rollout]) -> list[Result]:
+    """What was judged; UNKNOWN is no result."""
+    return [(level_of(r.task), r.verdict.is_pass) for r in rollouts if r.verdict.outcome is not Outcome.UNKNOWN]
+
+
 def prompt_key(prompt: Prompt) -> str:
     """A prompt as one string, equal for equal prompts whatever the order of a message's keys."""
     return prompt if isinstance(prompt, str) else json.dumps([[m["role"], m["content"]] for m in prompt])
@@ -200,47 +222,107 @@ class RolloutFunction:
     """TRL's `rollout_func`: prompts in, verified completions out.
 
     TRL hands over this process's slice of the batch, each prompt repeated once for every completion of its group, and
-    hands `verdict_reward` on to the reward function.
+    hands `verdict_reward` on to the reward function. It takes a group for `group_size` rows in a row and looks at the
+    prompts it asked with no more, so that a group of another task can stand in a group's place.
 
     Args:
-        tasks: every task that may be asked, by `prompt_key`.
         engine: made when first called, since TRL starts the colocated vLLM in the trainer's constructor.
-        on_rollouts: receives each batch, e.g. to record it.
+        on_batch: receives each batch, e.g. to record it.
+
+    Attributes:
+        stream: says which tasks are asked; to be set before the first call.
     """
+
+    stream: TaskStream
 
     def __init__(
         self,
-        tasks: Mapping[str, Task],
         engine: Callable[[Any], Engine],
         judge: Judge,
         sampling: Sampling,
         seed: int,
-        on_rollouts: Callable[[list[Rollout]], None],
+        on_batch: Callable[[Batch], None],
         loop: LoopConfig = _ONE_TURN,
         context: int | None = None,
+        grpo: GRPOSettings = _PLAIN,
     ) -> None:
-        self._tasks, self._make_engine, self._judge = tasks, engine, judge
-        self._sampling, self._seed, self._on_rollouts = sampling, seed, on_rollouts
-        self._loop, self._context = loop, context
+        self._make_engine, self._judge = engine, judge
+        self._sampling, self._seed, self._on_batch = sampling, seed, on_batch
+        self._loop, self._context, self._grpo = loop, context, grpo
         self._engine: Engine | None = None
 
     def __call__(self, prompts: Sequence[Any], trainer: Any) -> dict[str, list[Any]]:
-        self._engine = self._engine or self._make_engine(trainer)
-        tasks = [self._tasks[prompt_key(prompt)] for prompt in prompts]
         # The global step stands in the seed: a resumed run samples what the undisturbed one would have.
-        where = (self._seed, trainer.state.global_step, trainer.accelerator.process_index)
-        seeds = [sample_seed(*where, index) for index in range(len(tasks))]
-        rollouts = roll_out(
-            tasks, seeds, self._engine, trainer.processing_class, self._judge, self._sampling, self._loop, self._context
-        )
-        self._on_rollouts(rollouts)
+        where = (trainer.state.global_step, trainer.accelerator.process_index)
+        first = self._sample(self.stream.asked(prompts, where[0]), trainer, *where)
+        batch = self._taught(first, trainer, *where)
+        self._on_batch(batch)
         return {
-            "prompt_ids": [r.prompt_ids for r in rollouts],
-            "completion_ids": [r.completion_ids for r in rollouts],
-            "logprobs": [r.logprobs for r in rollouts],
-            "env_mask": [r.is_action for r in rollouts],
-            "verdict_reward": [reward(r, self._loop) for r in rollouts],
+            "prompt_ids": [r.prompt_ids for r in batch.rollouts],
+            "completion_ids": [r.completion_ids for r in batch.rollouts],
+            "logprobs": [r.logprobs for r in batch.rollouts],
+            "env_mask": [r.is_action for r in batch.rollouts],
+            "verdict_reward": self._rewards(batch.rollouts),
         }
+
+    def _sample(self, tasks: Sequence[Task], trainer: Any, *where: int | str) -> list[Rollout]:
+        seeds = [sample_seed(self._seed, *where, index) for index in range(len(tasks))]
+        engine = self._engine = self._engine or self._make_engine(trainer)
+        tokenizer = trainer.processing_class
+        return roll_out(tasks, seeds, engine, tokenizer, self._judge, self._sampling, self._loop, self._context)
+
+    def _taught(self, first: list[Rollout], trainer: Any, step: int, process: int) -> Batch:
+        """What is trained on: `first` itself, or with groups replaced where the configuration asks for it."""
+        size, rounds = self._grpo.group_size, self._grpo.refill.rounds
+        if not rounds and self.stream.curriculum is None:
+            return Batch(first)
+
+        def instead(task: Task, asked: Collection[str], number: int, place: int) -> Task:
+            return self.stream.instead(task, asked, step, process, number, place)
+
+        def sample(tasks: Sequence[Task], number: int) -> list[Group]:
+            repeated = [task for task in tasks for _ in range(size)]
+            return grouped(self._sample(repeated, trainer, step, process, "refill", number), size)
+
+        groups = grouped(first, size)
+        kept, thrown = refill(groups, rounds, instead, sample)
+        batch = Batch([r for group in kept for r in group], [r for group in thrown for r in group])
+        counts = {
+            "groups": len(groups),
+            "zero_variance": sum(map(has_no_variance, groups)),
+            "zero_variance_left": sum(map(has_no_variance, kept)),
+            "refilled": len(thrown),
+            "thrown_verified": sum(r.verdict.is_pass for r in batch.thrown),
+        }
+        results = results_of(batch.rollouts + batch.thrown)
+        return replace(batch, metrics=self._told(counts, results_of(first), results))
+
+    def _told(self, counts: dict[str, int], first: Sequence[Result], every: Sequence[Result]) -> dict[str, float]:
+        """Tell the stream how all processes fared; figures that are equal on all of them, so that all stop together."""
+        from accelerate.utils import gather_object
+
+        counts_of_all = gather_object([counts])
+        first, every = gather_object(list(first)), gather_object(list(every))
+        self.stream.observe(every)
+        metrics = {key: float(sum(each[key] for each in counts_of_all)) for key in counts}
+        groups = metrics.pop("groups")
+        metrics |= {key: metrics[key] / groups for key in ("zero_variance", "zero_variance_left")}
+        if first:
+            metrics["drawn_solved"] = sum(solved for _, solved in first) / len(first)
+        if (curriculum := self.stream.curriculum) is not None:
+            metrics["curriculum/solved"] = curriculum.solved_share
+            for env, level in curriculum.levels:
+                name = env if level is None else f"{env}/{level:g}"
+                metrics[f"curriculum/rate/{name}"] = curriculum.solve_rate((env, level))
+                metrics[f"curriculum/weight/{name}"] = curriculum.weights(env)[env, level]
+        return metrics
+
+    def _rewards(self, rollouts: Sequence[Rollout]) -> list[float | None]:
+        rewards = [reward(r, self._loop) for r in rollouts]
+        if not self._grpo.unlikeliness:
+            return rewards
+        groups = zip(grouped(rollouts, self._grpo.group_size), grouped(rewards, self._grpo.group_size), strict=True)
+        return [r for group, worth in groups for r in unlikeliness_rewards(group, worth, self._grpo.unlikeliness)]
 
 
 def proved(prompts: Sequence[Any], verdict_reward: Sequence[float | None], **_: Any) -> list[float | None]:

@@ -56,10 +56,13 @@ class RunDirectory:
         """`create` by the first of several processes; the others get the directory it made."""
         if int(os.environ.get("WORLD_SIZE", "1")) == 1:
             return cls.create(config)
+        import torch
         from accelerate import PartialState
         from accelerate.utils import broadcast_object_list
 
-        made = [str(cls.create(config).path) if PartialState().is_main_process else ""]
+        # Left to itself, accelerate takes several processes without a GPU for so many single ones.
+        state = PartialState(cpu=not torch.cuda.is_available())
+        made = [str(cls.create(config).path) if state.is_main_process else ""]
         return cls(Path(broadcast_object_list(made)[0]))
 
     @classmethod

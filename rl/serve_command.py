@@ -19,8 +19,8 @@ from proofgrad.verifiers.store import VerdictStore
 __all__ = ["serve_command"]
 
 _DEFAULTS = ServerLimits()
-# They cannot be made without a word about what they stand on: other verifiers, a server, a judge. Whoever asks for one by
-# name is told.
+# They cannot be made without a word about what they stand on: other verifiers, a server, a judge. Whoever asks for one
+# by name is told.
 _OF_ANOTHER = ("all_of", "remote", "rubric", "weighted")
 
 

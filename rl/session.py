@@ -26,6 +26,7 @@ from proofgrad.rl.policy import context_length
 from proofgrad.rl.rollout import Judge, Rollout, roll_out
 from proofgrad.rl.run_directory import RunDirectory
 from proofgrad.verifiers.base import Verifier
+from proofgrad.verifiers.errors import ProofgradError, UnhealthyError
 from proofgrad.verifiers.pool import VerifierPool
 from proofgrad.verifiers.store import VerdictStore
 
@@ -65,8 +66,17 @@ class Session:
     def __enter__(self) -> Session:
         return self
 
-    def __exit__(self, *exc_info: object) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self.judge.pool.close()
+        go_on = f"go on with proofgrad train --resume {self.run.path}"
+        if isinstance(error, UnhealthyError):
+            raise UnhealthyError(f"{error}; then {go_on}") from error
+        if _is_out_of_memory(error):
+            said = str(error).partition("\n")[0] or type(error).__name__
+            raise ProofgradError(
+                f"out of memory ({said}): lower grpo.micro_batch or generation.max_tokens in "
+                f"{self.run.path / 'config.yaml'}, and {go_on}"
+            ) from error
 
     @property
     def verifier_versions(self) -> dict[str, str]:
@@ -117,6 +127,13 @@ class Session:
             return rollouts
         everyone = dict(gather_object(list(zip(mine, rollouts, strict=True))))
         return [everyone[i] for i in range(len(tasks))]
+
+
+def _is_out_of_memory(error: BaseException | None) -> bool:
+    """Python's own, torch's for a GPU (a RuntimeError that says so), or that of torch's CPU allocator."""
+    said = str(error).lower()
+    is_torch = isinstance(error, RuntimeError) and ("out of memory" in said or "can't allocate memory" in said)
+    return isinstance(error, MemoryError) or is_torch
 
 
 def make_envs(config: Config) -> dict[str, Env]:

@@ -11,6 +11,11 @@ Departures from GRPO as Shao et al. wrote it (2024, arXiv 2402.03300), each a ke
      (`scale_rewards: none`, `loss_type: dr_grpo`; Liu et al. 2025, arXiv 2503.20783).
   4. The upper clip range is wider than the lower one (`clip_high`; DAPO, Yu et al. 2025, arXiv 2503.14476).
   5. Training stops when the solved share collapses, and the best checkpoint is kept (`collapse_ratio`).
+Off unless asked for (docs/design/0008-groups-that-teach.md):
+  6. A group that is all verified or all failed gives way to a group of another task (`grpo.refill`; DAPO, as above).
+  7. Levels of difficulty are chosen by measured solve rates, instead of in an order fixed beforehand (`curriculum`).
+  8. Of a group's verified completions the likelier are worth less (`unlikeliness`; He et al. 2025, arXiv 2506.02355).
+  9. Training stops when the policy's entropy falls below a floor (`entropy_floor`).
 """
 
 from __future__ import annotations
@@ -20,9 +25,10 @@ import sys
 from proofgrad.rl.config import Config
 from proofgrad.rl.console import comparison_table, console
 from proofgrad.rl.evaluate import Comparison, compare, evaluate_once, held_out_tasks
-from proofgrad.rl.frontier import frontier_tasks, training_order
+from proofgrad.rl.frontier import frontier_tasks
 from proofgrad.rl.run_directory import RunDirectory
 from proofgrad.rl.session import Session
+from proofgrad.rl.stream import task_stream
 from proofgrad.rl.trainer import build_trainer, fit
 from proofgrad.rl.warmstart import start_policy
 
@@ -50,7 +56,7 @@ def train(config: Config, run: RunDirectory) -> list[Comparison]:
         tasks = frontier_tasks(session)
 
         # Group relative policy optimisation: sample, verify, compare within the group, update.
-        fit(session, trainer, training_order(session, tasks))
+        fit(session, trainer, task_stream(session, tasks))
 
         # The same problems, the same random numbers, the trained policy.
         after = evaluate_once(session, held_out, "after", policy=str(run.policy))

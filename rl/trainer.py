@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,42 +15,55 @@ from datasets import Dataset
 from transformers import PrinterCallback, TrainerCallback
 from trl import GRPOConfig, GRPOTrainer
 
-from proofgrad.envs.base import Task
-from proofgrad.rl.config import Config, PolicyConfig
+from proofgrad.envs.curriculum import Curriculum
+from proofgrad.rl.config import Config, GRPOSettings, PolicyConfig
 from proofgrad.rl.console import track
 from proofgrad.rl.engine import Sampling, keep_weights_replaceable
-from proofgrad.rl.monitors import CollapseMonitor
+from proofgrad.rl.groups import Batch
+from proofgrad.rl.monitors import CollapseMonitor, EntropyMonitor
 from proofgrad.rl.policy import Policy, context_length, load_policy, save_policy
 from proofgrad.rl.progress import ProgressCallback
-from proofgrad.rl.rollout import Rollout, RolloutFunction, prompt_key, proved
+from proofgrad.rl.reference import Reference
+from proofgrad.rl.rollout import Rollout, RolloutFunction, proved
+from proofgrad.rl.run_directory import write_text
+from proofgrad.rl.stream import TaskStream
 from proofgrad.verifiers.base import Outcome
+from proofgrad.verifiers.errors import ConfigError
 
 if TYPE_CHECKING:
     from proofgrad.rl.session import Session
 
 __all__ = ["ProofTrainer", "build_trainer", "fit", "rollout_metrics"]
 
+CURRICULUM = "curriculum.json"
+"""The curriculum's state in a checkpoint."""
+
 
 class ProofTrainer(GRPOTrainer):  # type: ignore[misc]  # trl is untyped here
     """GRPOTrainer that records every completion with its verdict and advantage."""
 
     session: Session
-    tasks: dict[str, Task]
-    session_rollouts: Sequence[Rollout] = ()
+    batch: Batch
+    reference: Reference | None = None
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         output: dict[str, Any] = super()._generate_and_score_completions(inputs)
-        rollouts, advantages = self.session_rollouts, output["advantages"].tolist()
-        for name, value in rollout_metrics(rollouts).items():
+        batch, advantages = self.batch, output["advantages"].tolist()
+        for name, value in {**rollout_metrics(batch.rollouts), **batch.metrics}.items():
             self._metrics["train"][name].append(value)
-        rows = [dict(r.to_row(), advantage=a) for r, a in zip(rollouts, advantages, strict=True)]
+        rows = [dict(r.to_row(), advantage=a) for r, a in zip(batch.rollouts, advantages, strict=True)]
+        if self.reference is not None:
+            total, count = self.accelerator.reduce(self.reference.divergence(output), reduction="sum").tolist()
+            self._metrics["train"]["kl"].append(total / max(1.0, count))
+        # What was sampled and replaced was judged all the same: it is recorded, without an advantage.
+        rows += [dict(r.to_row(), advantage=None) for r in batch.thrown]
         rank = f"-{self.accelerator.process_index}" if self.accelerator.num_processes > 1 else ""
         self.session.run.write_rollouts(f"step-{self.state.global_step:06d}{rank}", rows)
         return output
 
-    def keep_rollouts(self, rollouts: list[Rollout]) -> None:
+    def keep_batch(self, batch: Batch) -> None:
         """Called by the rollout function; the advantages follow later in the step."""
-        self.session_rollouts = rollouts
+        self.batch = batch
 
 
 def rollout_metrics(rollouts: Sequence[Rollout]) -> dict[str, float]:
@@ -68,33 +83,63 @@ def rollout_metrics(rollouts: Sequence[Rollout]) -> dict[str, float]:
 
 
 def build_trainer(session: Session, policy: Policy) -> ProofTrainer:
-    """The trainer, with vLLM started where that is the engine. Its tasks are set by `fit`."""
+    """The trainer, with vLLM started where that is the engine. Its tasks are set by `fit`.
+
+    Raises:
+        ConfigError: the processes cannot each have whole groups, and the configuration needs them to.
+    """
     config = session.config
+    refuse_split_groups(config.grpo, int(os.environ.get("WORLD_SIZE", "1")))
     if session.engine_name == "vllm":
         session.say("starting vLLM (half a minute or so)")
         keep_weights_replaceable()
-    tasks: dict[str, Task] = {}
     rollout = RolloutFunction(
-        tasks,
         session.engine_from,
         session.judge,
         Sampling(config.generation.temperature, config.generation.max_tokens),
         config.seed,
-        on_rollouts=lambda rollouts: trainer.keep_rollouts(rollouts),
+        on_batch=lambda batch: trainer.keep_batch(batch),
         loop=config.loop,
         context=context_length(policy.model),
+        grpo=config.grpo,
     )
+    arguments = grpo_arguments(config, session.engine_name, str(session.run.path / "checkpoints"), policy)
+    reference = None
+    if config.grpo.measure_kl and not config.grpo.kl_coefficient:
+        reference = Reference(policy.model, config.generation.temperature, arguments.per_device_train_batch_size)
     trainer = ProofTrainer(
         model=policy.model,
         processing_class=policy.tokenizer,
         reward_funcs=proved,
         train_dataset=Dataset.from_list([{"prompt": ""}]),
         rollout_func=rollout,
-        args=grpo_arguments(config, session.engine_name, str(session.run.path / "checkpoints"), policy),
+        args=arguments,
     )
-    trainer.session, trainer.tasks = session, tasks
+    trainer.session, trainer.reference = session, reference
     trainer.remove_callback(PrinterCallback)
     return trainer
+
+
+def refuse_split_groups(grpo: GRPOSettings, processes: int) -> None:
+    """TRL deals the batch out evenly; a process that decides about a group must have all of it.
+
+    Raises:
+        ConfigError: groups would be split.
+    """
+    needed = [
+        key
+        for key, is_on in {
+            "refill": grpo.refill.rounds,
+            "curriculum": grpo.curriculum.enabled,
+            "unlikeliness": grpo.unlikeliness,
+        }.items()
+        if is_on
+    ]
+    if needed and grpo.prompts_per_step % processes:
+        raise ConfigError(
+            f"grpo.{needed[0]} needs whole groups on each of the {processes} processes: make prompts_per_step "
+            f"({grpo.prompts_per_step}) a multiple of {processes}"
+        )
 
 
 def grpo_arguments(config: Config, engine: str, output_dir: str, policy: Policy) -> GRPOConfig:
@@ -150,7 +195,19 @@ class _Metrics(TrainerCallback):  # type: ignore[misc]  # transformers is untype
             self._session.run.log("grpo", state.global_step, logs)
 
 
-def fit(session: Session, trainer: ProofTrainer, order: Sequence[Task]) -> None:
+class _SaveCurriculum(TrainerCallback):  # type: ignore[misc]  # transformers is untyped here
+    """Puts the curriculum's state into each checkpoint."""
+
+    def __init__(self, curriculum: Curriculum) -> None:
+        self._curriculum = curriculum
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if state.is_world_process_zero:
+            path = Path(args.output_dir) / f"checkpoint-{state.global_step}" / CURRICULUM
+            write_text(path, json.dumps(self._curriculum.state()))
+
+
+def fit(session: Session, trainer: ProofTrainer, stream: TaskStream) -> None:
     """Optimise, or go on from the last checkpoint, and leave the final policy in the run directory.
 
     The trainer and the engine hold the final policy's weights afterwards.
@@ -159,11 +216,18 @@ def fit(session: Session, trainer: ProofTrainer, order: Sequence[Task]) -> None:
     if (run.policy / "config.json").exists():
         load_weights(trainer, str(run.policy))
         return
-    if order:
-        trainer.tasks.update({prompt_key(task.prompt): task for task in order})
-        trainer.train_dataset = Dataset.from_list([{"prompt": task.prompt} for task in order])
-        monitor = CollapseMonitor(config.grpo.collapse_window, config.grpo.collapse_ratio)
+    if prompts := stream.prompts():
+        trainer.rollout_func.stream = stream
+        trainer.train_dataset = Dataset.from_list([{"prompt": prompt} for prompt in prompts])
+        monitor = CollapseMonitor(config.grpo.collapse_window, config.grpo.collapse_ratio, comparable_figure(config))
+        entropy = EntropyMonitor(config.grpo.collapse_window, config.grpo.entropy_floor)
         checkpoints = run.checkpoints()
+        if stream.curriculum is not None:
+            # Its state is written behind the checkpoint's last file: one that a kill left without it does not count.
+            checkpoints = [path for path in checkpoints if (path / CURRICULUM).exists()]
+            if checkpoints:
+                stream.curriculum.load(json.loads((checkpoints[-1] / CURRICULUM).read_text(encoding="utf-8")))
+            trainer.add_callback(_SaveCurriculum(stream.curriculum))
         done = int(checkpoints[-1].name.rpartition("-")[2]) if checkpoints else 0
         if session.is_main_process():
             run.forget_after("grpo", done)
@@ -172,13 +236,13 @@ def fit(session: Session, trainer: ProofTrainer, order: Sequence[Task]) -> None:
         with track("GRPO", trainer.args.max_steps) as tracker:
             tracker.advance(done)
             shown = {"reward": "reward", "unknown": "unknown", "kl": "kl", "step_time": "s/step"}
-            shown |= {f"solved/{task.domain}": task.domain for task in order}
-            trainer.add_callback(_Metrics(session))
-            trainer.add_callback(monitor)
-            trainer.add_callback(ProgressCallback(tracker, shown))
+            shown |= {f"solved/{domain}": domain for domain in stream.domains}
+            for callback in (_Metrics(session), monitor, entropy, ProgressCallback(tracker, shown)):
+                trainer.add_callback(callback)
             trainer.train(resume_from_checkpoint=str(checkpoints[-1]) if checkpoints else None)
-        if monitor.collapsed and monitor.best_checkpoint is not None:
-            session.say(f"the solved share collapsed; going back to {monitor.best_checkpoint.name}")
+        if (monitor.collapsed or entropy.fell) and monitor.best_checkpoint is not None:
+            what = "the solved share collapsed" if monitor.collapsed else "the entropy fell below its floor"
+            session.say(f"{what}; going back to {monitor.best_checkpoint.name}")
             load_weights(trainer, str(monitor.best_checkpoint))
     synchronise_engine(trainer)
     trainer.accelerator.wait_for_everyone()
@@ -189,6 +253,13 @@ def fit(session: Session, trainer: ProofTrainer, order: Sequence[Task]) -> None:
         save_policy(Policy(model, trainer.processing_class, str(run.policy)), written)
         run.move_into_place(written, run.policy)
     trainer.accelerator.wait_for_everyone()
+
+
+def comparable_figure(config: Config) -> str:
+    """The logged figure that says over the whole run how much is solved, whatever groups are drawn for training."""
+    if config.grpo.curriculum.enabled:
+        return "curriculum/solved"
+    return "drawn_solved" if config.grpo.refill.rounds else "reward"
 
 
 def load_weights(trainer: ProofTrainer, path: str) -> None:

@@ -10,6 +10,7 @@ import hashlib
 import json
 import sqlite3
 import threading
+import time
 from pathlib import Path
 
 from proofgrad.verifiers.base import Outcome, Problem, Verdict, Verifier
@@ -37,13 +38,27 @@ def verdict_key(verifier: Verifier, problem: Problem, candidate: str) -> str:
     return digest.hexdigest()
 
 
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Switch to WAL, also when processes that start together do so to the same new file."""
+    # There SQLite says "database is locked" at once, whatever the timeout; once one has switched, all find it done.
+    until = time.monotonic() + 1.0
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.02)
+
+
 class VerdictStore:
     """Verdicts by key, in one SQLite file."""
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.Lock()
         self._connection = sqlite3.connect(path, timeout=30.0, isolation_level=None, check_same_thread=False)
-        self._connection.execute("PRAGMA journal_mode=WAL")
+        _use_wal(self._connection)
         # With WAL, NORMAL loses at most the last transactions on power failure and never corrupts (SQLite manual).
         self._connection.execute("PRAGMA synchronous=NORMAL")
         self._connection.execute(_SCHEMA)

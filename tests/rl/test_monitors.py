@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from proofgrad.rl.monitors import CollapseMonitor
+from proofgrad.rl.monitors import CollapseMonitor, EntropyMonitor
 
 
 def run_through(monitor, rewards, tmp_path, save_every=2):
@@ -53,3 +53,41 @@ def test_a_resumed_run_remembers_its_best(tmp_path):
     monitor.on_train_begin(SimpleNamespace(output_dir=str(tmp_path)), SimpleNamespace(log_history=history), None)
     assert monitor.best_checkpoint == tmp_path / "checkpoint-2"
     assert run_through(monitor, [0.0, 0.0], tmp_path) == 2
+
+
+def test_the_collapse_of_another_figure_is_seen_and_the_reward_is_not_looked_at(tmp_path):
+    monitor = CollapseMonitor(window=1, ratio=0.5, watched="drawn_solved")
+    control = SimpleNamespace(should_training_stop=False)
+    args, state = SimpleNamespace(output_dir=str(tmp_path)), SimpleNamespace(global_step=1, log_history=[])
+    for solved, reward, stops in [(0.8, 0.5, False), (0.7, 0.1, False), (0.3, 0.5, True)]:
+        monitor.on_log(args, state, control, {"drawn_solved": solved, "reward": reward})
+        assert control.should_training_stop is stops
+
+
+def entropies(monitor, values, history=()):
+    """Feed one entropy a step, with a later update of the same step in between; the step it stopped at, or None."""
+    control = SimpleNamespace(should_training_stop=False, should_save=False)
+    monitor.on_train_begin(None, SimpleNamespace(log_history=list(history)), control)
+    for step, value in enumerate(values, start=1):
+        monitor.on_log(None, None, control, {"entropy": value, "reward": 0.5})
+        monitor.on_log(None, None, control, {"entropy": 0.0})
+        if control.should_training_stop:
+            assert control.should_save
+            return step
+    return None
+
+
+def test_entropy_below_its_floor_for_a_window_stops_the_run():
+    monitor = EntropyMonitor(window=2, floor=0.3)
+    assert entropies(monitor, [0.5, 0.4, 0.25, 0.2, 0.1]) == 4
+    assert monitor.fell
+
+
+@pytest.mark.parametrize(("floor", "values"), [(0.3, [0.5, 0.1, 0.5, 0.2, 0.5]), (0.0, [0.0] * 5), (0.3, [0.1])])
+def test_a_short_dip_no_floor_and_a_window_not_full_go_on(floor, values):
+    assert entropies(EntropyMonitor(window=2, floor=floor), values) is None
+
+
+def test_a_resumed_run_remembers_its_entropy():
+    history = [{"entropy": 0.2, "reward": 0.1}, {"entropy": 0.9}]
+    assert entropies(EntropyMonitor(window=2, floor=0.3), [0.2], history) == 1
