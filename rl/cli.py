@@ -90,7 +90,8 @@ def _find_parts(settings: Config) -> None:
         if env.name not in envs.names() or "path" not in env.options:
             made = envs.get(env.name, **env.options)  # says what is wrong; files are read once, and later
             name = next(iter(made.tasks("train", 1, 0))).verifier
-            verifiers.get(name, **settings.verification.options.get(name, {}))
+            if name not in verifiers.names():
+                verifiers.get(name)  # one that is there is made once, and later: it may load a model
     if settings.policy.path is not None:
         find_policy(settings.policy)
 

@@ -61,9 +61,19 @@ class _Lines:
             )
 
 
+class _Silent:
+    """For all processes but the first."""
+
+    def advance(self, n: int = 1, note: str = "") -> None:
+        pass
+
+
 @contextmanager
 def track(label: str, total: int) -> Iterator[Tracker]:
-    """A progress bar on a terminal, occasional lines elsewhere."""
+    """A progress bar on a terminal, occasional lines elsewhere, from the first of several processes."""
+    if int(os.environ.get("RANK", "0")):
+        yield _Silent()
+        return
     if not console.is_terminal:
         yield _Lines(label, total)
         return

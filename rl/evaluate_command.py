@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from proofgrad.envs.base import Task
+from proofgrad.envs.base import HELD_OUT, Task
 from proofgrad.rl.config import (
     Config,
     EnvConfig,
@@ -73,7 +73,7 @@ def evaluate_model(
     console.print(f"generation by {name}: {why}")
     policy = load_policy(config.policy)
     environments = make_envs(config)
-    verifiers = make_verifiers(config, environments)
+    verifiers = make_verifiers(config, environments, HELD_OUT)
     held_out = held_out_tasks(environments, tasks)
     repeated, seeds = sample_plan(held_out, samples)
     loop, context = config.loop, context_length(policy.model)

@@ -137,7 +137,7 @@ class Loop:
         self._attempts, self._judge, self._tokenizer = attempts, judge, tokenizer
         self._settings, self._max_tokens, self._context = settings, max_tokens, context
         self._in_rounds, self._on_turn = in_rounds, on_turn
-        self._ready = [self._request(number) for number in range(len(attempts))]
+        self._ready = [request for number in range(len(attempts)) if (request := self._first(number)) is not None]
         self._sampling = 0
         self._judging = 0
         self._judged: list[tuple[int, Completion, str | None, Future[Verdict]]] = []
@@ -218,14 +218,25 @@ class Loop:
         self._ready.append(request)
         return None
 
+    def _first(self, number: int) -> Request | None:
+        """A task's first turn; None for a prompt that fills the context, which fails without one."""
+        request = self._request(number)
+        if request.max_tokens >= 1:
+            return request
+        told = f"The prompt of {len(request.prompt_ids)} tokens leaves no room for an answer in the policy's context."
+        verdict = Verdict.failed("env.prompt_too_long", feedback=told)
+        attempt = self._attempts[number]
+        attempt.turns.append(Turn(Completion([], [], "", truncated=True), None, verdict))
+        attempt.halt = Halt.BUDGET
+        return None
+
     def _request(self, number: int) -> Request:
-        attempt, settings = self._attempts[number], self._settings
+        attempt = self._attempts[number]
         ids, room = attempt.ids_so_far, self._max_tokens
-        if attempt.turns:
-            if settings.token_budget is not None:
-                room = min(room, settings.token_budget - attempt.tokens_spent)
-            if self._context is not None:
-                room = min(room, self._context - len(ids))
+        if self._settings.token_budget is not None:
+            room = min(room, self._settings.token_budget - attempt.tokens_spent)
+        if self._context is not None:
+            room = min(room, self._context - len(ids))
         # A turn's seed is a function of the task's and the turn's number: it does not hang on the order of verdicts.
         return Request(number, ids, (attempt.seed + len(attempt.turns) * _NEXT_TURN) % 2**63, room)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from proofgrad import envs as env_registry
 from proofgrad import verifiers as verifier_registry
-from proofgrad.envs.base import Env, Task
+from proofgrad.envs.base import TRAIN, Env, Task
 from proofgrad.rl.config import Config, LoopConfig
 from proofgrad.rl.console import console
 from proofgrad.rl.engine import (
@@ -52,7 +52,7 @@ class Session:
         if self.engine_name == "vllm":
             prepare_vllm_environment()
         self.envs = make_envs(config)
-        self.verifiers = make_verifiers(config, self.envs)
+        self.verifiers = make_verifiers(config, self.envs, TRAIN)
         pool = make_pool(config, self.verifiers, VerdictStore(run.path / "verdicts.sqlite"))
         self.judge = Judge(self.envs, pool)
         self.tokenizer: Any = None
@@ -145,13 +145,13 @@ def make_envs(config: Config) -> dict[str, Env]:
     return {env.name: env_registry.get(env.name, **env.options) for env in config.envs}
 
 
-def make_verifiers(config: Config, envs: dict[str, Env]) -> dict[str, Verifier]:
-    """Every verifier that the environments' tasks name.
+def make_verifiers(config: Config, envs: dict[str, Env], split: str) -> dict[str, Verifier]:
+    """Every verifier that the environments' tasks of a split name.
 
     Raises:
         ToolchainError, SandboxError, MissingExtraError: a verifier cannot work on this machine.
     """
-    needed = {next(iter(env.tasks("train", 1, 0))).verifier for env in envs.values()}
+    needed = {next(iter(env.tasks(split, 1, 0))).verifier for env in envs.values()}
     return {name: verifier_registry.get(name, **config.verification.options.get(name, {})) for name in sorted(needed)}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import warnings
 
 __all__ = ["continued", "defined_names", "parsed", "solution_methods"]
 
@@ -12,10 +13,12 @@ _INDENT = "    "
 
 def parsed(source: str) -> ast.Module | None:
     """The syntax tree of `source`, or None when it is not Python."""
-    try:
-        return ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what Python would say of a policy's program is for nobody's terminal
+        try:
+            return ast.parse(source)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return None
 
 
 def defined_names(tree: ast.Module) -> set[str]:

@@ -74,7 +74,7 @@ def start(run, config):
     """Start, or go on with, a run in this process."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(session_module, "make_envs", lambda config: {"propositional": Lottery()})
-        patch.setattr(session_module, "make_verifiers", lambda config, envs: {"lean": Draw()})
+        patch.setattr(session_module, "make_verifiers", lambda config, envs, split: {"lean": Draw()})
         patch.setattr("proofgrad.envs.get", lambda name, **options: Lottery())
         train(config, run)
 

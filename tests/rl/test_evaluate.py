@@ -3,12 +3,13 @@
 import pytest
 
 from proofgrad.envs.base import HELD_OUT, Task
-from proofgrad.rl.config import EvaluationConfig
+from proofgrad.rl.config import Config, EvaluationConfig
 from proofgrad.rl.engine import Completion
 from proofgrad.rl.evaluate import Evaluation, compare, held_out_tasks, sample_plan, summarise
 from proofgrad.rl.frontier import on_frontier
 from proofgrad.rl.loop import Halt, Turn
 from proofgrad.rl.rollout import Rollout
+from proofgrad.rl.session import make_envs, make_verifiers
 from proofgrad.rl.trainer import rollout_metrics
 from proofgrad.verifiers.base import Verdict
 from proofgrad.verifiers.errors import ConfigError
@@ -105,3 +106,11 @@ def test_batch_metrics_leave_unknown_out_of_the_solved_share():
     assert metrics["solved/theorems"] == 0.5
     assert metrics["solved/programs"] == 1.0
     assert metrics["unknown"] == pytest.approx(2 / 5)
+
+
+def test_an_environment_for_evaluation_alone_can_be_evaluated():
+    """HumanEval has no training task to ask for the name of its verifier."""
+    config = Config.model_validate({"name": "x", "policy": {"scratch": {}}, "envs": [{"name": "human_eval"}]})
+    made = make_verifiers(config, make_envs(config), HELD_OUT)
+    assert list(made) == ["program"]
+    made["program"].close()

@@ -64,7 +64,7 @@ def command_line(tiny_policy, tmp_path, monkeypatch, capsys):
 def verifier(monkeypatch):
     """Stands in for all verifiers of a run; equal candidates of one task are equal work, so each gets a number."""
     instant, numbers = Instant(), iter(range(10**9))
-    monkeypatch.setattr(session, "make_verifiers", lambda config, envs: {"program": instant})
+    monkeypatch.setattr(session, "make_verifiers", lambda config, envs, split: {"program": instant})
 
     def submit(judge, task, completion):
         return completion, judge.pool.submit("program", {"number": next(numbers)}, completion)
@@ -149,7 +149,7 @@ def test_a_dead_pool_stops_the_run_in_one_line_and_it_goes_on_when_mended(comman
 def test_a_hanging_verifier_costs_its_deadline_and_no_reward(command_line, monkeypatch):
     import pyarrow.parquet as pq
 
-    monkeypatch.setattr(session, "make_verifiers", lambda config, envs: {"program": Misbehaving()})
+    monkeypatch.setattr(session, "make_verifiers", lambda config, envs, split: {"program": Misbehaving()})
     asked = iter(range(10**9))
 
     def submit(judge, task, completion):

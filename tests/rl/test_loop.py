@@ -138,8 +138,18 @@ def test_the_same_answer_again_halts_whatever_the_verifier_says():
 
 def test_a_budget_of_tokens_shortens_the_last_turn():
     (rollout,), engine = run({"a": [wrong("a"), wrong("b")]}, max_turns=5, token_budget=13)
-    assert [requests[0].max_tokens for requests in engine.rounds] == [40, 3]
+    assert [requests[0].max_tokens for requests in engine.rounds] == [13, 3]
     assert rollout.tokens == 13
+
+
+def test_a_prompt_that_fills_the_context_fails_without_an_attempt():
+    tasks = [task_of("long", "Q" * 50), task_of("short")]
+    engine = ScriptedEngine()
+    judge = ScriptedJudge({"short": [RIGHT]})
+    long, short = roll_out(tasks, [0, 1], engine, Letters(), judge, Sampling(1.0, 40), LoopConfig(), 50)
+    assert (long.verdict.reason, long.halt, long.completion_ids) == ("env.prompt_too_long", Halt.BUDGET, [])
+    assert short.verdict is RIGHT
+    assert [[request.id for request in requests] for requests in engine.rounds] == [[1]]
 
 
 def test_no_compute_is_spent_on_what_is_solved():
