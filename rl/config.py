@@ -174,6 +174,10 @@ class GRPOSettings(_Section):
     loss_type: Literal["grpo", "dr_grpo", "dapo", "bnpo"] = "dr_grpo"
     scale_rewards: Literal["group", "batch", "none"] = "none"
     max_grad_norm: float = Field(0.5, gt=0)
+    bf16: bool = False
+    """Compute in bfloat16 with the weights and the optimizer as they are (autocast)."""
+    gradient_checkpointing: bool = False
+    """Compute activations again in the backward pass instead of keeping them: less memory, a third more time."""
     frontier: FrontierConfig = FrontierConfig()
     refill: RefillConfig = RefillConfig()
     curriculum: CurriculumConfig = CurriculumConfig()
@@ -282,6 +286,8 @@ class Config(_Section):
     loop: LoopConfig = LoopConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     verification: VerificationConfig = VerificationConfig()
+    report_to: list[Literal["tensorboard", "trackio", "wandb"]] = Field(default_factory=list)
+    """Trackers that get the metrics too, each a package of its own; metrics.jsonl has them always."""
 
     @model_validator(mode="after")
     def _distinct_envs(self) -> Config:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 
 from proofgrad.rl.config import Config
-from proofgrad.verifiers.errors import MissingExtraError
+from proofgrad.verifiers.errors import ConfigError, MissingExtraError
 
 __all__ = ["TRAINING_PACKAGES", "require", "require_training"]
 
@@ -28,7 +28,11 @@ def require_training(config: Config) -> None:
 
     Raises:
         MissingExtraError: a package is not installed.
+        ConfigError: a tracker is not.
     """
     require(TRAINING_PACKAGES, "train", "training")
+    for tracker in config.report_to:
+        if importlib.util.find_spec(tracker) is None:
+            raise ConfigError(f"report_to names {tracker}, which is not installed: pip install {tracker}")
     if config.generation.engine == "vllm":
         require(("vllm",), "vllm", "generation.engine: vllm")

@@ -156,10 +156,7 @@ class Loop:
                 return requests
             if not wait or round_is_over:
                 return []
-            started = time.monotonic()
-            with self._changed:
-                self._changed.wait_for(lambda: self._judged)
-            self.waited_s += time.monotonic() - started
+            self._wait()
 
     def put(self, request_id: int, completion: Completion) -> None:
         """Have a completion judged; see `Source`."""
@@ -178,9 +175,15 @@ class Loop:
     def finish(self) -> None:
         """Wait for the verdicts that are still out, which are those of last turns."""
         while self._judging:
-            with self._changed:
-                self._changed.wait_for(lambda: self._judged)
+            self._wait()
             self._settle()
+
+    def _wait(self) -> None:
+        """Wait for a verdict."""
+        started = time.monotonic()
+        with self._changed:
+            self._changed.wait_for(lambda: self._judged)
+        self.waited_s += time.monotonic() - started
 
     def _settle(self) -> None:
         """Decide about the tasks whose verdicts have come in."""

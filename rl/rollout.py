@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
@@ -178,6 +179,26 @@ def sample_seed(*parts: int | str) -> int:
     return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:8], "big") >> 1
 
 
+@dataclass(slots=True)
+class Pace:
+    """How fast rollouts were made.
+
+    Attributes:
+        tokens: that the policy wrote.
+        seconds: in all.
+        waited_s: of these, those in which nothing could be sampled because verdicts were outstanding.
+    """
+
+    tokens: int = 0
+    seconds: float = 0.0
+    waited_s: float = 0.0
+
+    def metrics(self) -> dict[str, float]:
+        """Tokens a second, and the share of the time that went into waiting for verdicts."""
+        seconds = max(self.seconds, 1e-9)
+        return {"tokens_per_second": self.tokens / seconds, "wait_time_share": self.waited_s / seconds}
+
+
 def roll_out(
     tasks: Sequence[Task],
     seeds: Sequence[int],
@@ -188,12 +209,14 @@ def roll_out(
     loop: LoopConfig = _ONE_TURN,
     context: int | None = None,
     on_turn: Callable[[], None] = lambda: None,
+    pace: Pace | None = None,
 ) -> list[Rollout]:
     """Take each task through its turns (repeat a task to sample it several times).
 
     Returns rollouts in the order of `tasks`. `on_turn` is called as completions finish; `context` is the longest
-    sequence that the engine holds.
+    sequence that the engine holds. What it took is added to `pace`.
     """
+    started = time.monotonic()
     prompts = {task.id: prompt_ids(tokenizer, task.prompt) for task in tasks}
     attempts = [Attempt(task, prompts[task.id], seed) for task, seed in zip(tasks, seeds, strict=True)]
     source = Loop(
@@ -202,6 +225,10 @@ def roll_out(
     )  # fmt: skip
     engine.generate(source, sampling.temperature)
     source.finish()
+    if pace is not None:
+        pace.tokens += sum(attempt.tokens_spent for attempt in attempts)
+        pace.seconds += time.monotonic() - started
+        pace.waited_s += source.waited_s
     return [Rollout(a.task, a.prompt_ids, tuple(a.turns), a.halt or Halt.TURNS) for a in attempts]
 
 
@@ -250,12 +277,15 @@ class RolloutFunction:
         self._sampling, self._seed, self._on_batch = sampling, seed, on_batch
         self._loop, self._context, self._grpo = loop, context, grpo
         self._engine: Engine | None = None
+        self._pace = Pace()
 
     def __call__(self, prompts: Sequence[Any], trainer: Any) -> dict[str, list[Any]]:
         # The global step stands in the seed: a resumed run samples what the undisturbed one would have.
         where = (trainer.state.global_step, trainer.accelerator.process_index)
+        self._pace = Pace()
         first = self._sample(self.stream.asked(prompts, where[0]), trainer, *where)
         batch = self._taught(first, trainer, *where)
+        batch = replace(batch, metrics=batch.metrics | self._pace.metrics())
         self._on_batch(batch)
         return {
             "prompt_ids": [r.prompt_ids for r in batch.rollouts],
@@ -268,8 +298,10 @@ class RolloutFunction:
     def _sample(self, tasks: Sequence[Task], trainer: Any, *where: int | str) -> list[Rollout]:
         seeds = [sample_seed(self._seed, *where, index) for index in range(len(tasks))]
         engine = self._engine = self._engine or self._make_engine(trainer)
-        tokenizer = trainer.processing_class
-        return roll_out(tasks, seeds, engine, tokenizer, self._judge, self._sampling, self._loop, self._context)
+        return roll_out(
+            tasks, seeds, engine, trainer.processing_class, self._judge, self._sampling, self._loop, self._context,
+            pace=self._pace,
+        )  # fmt: skip
 
     def _taught(self, first: list[Rollout], trainer: Any, step: int, process: int) -> Batch:
         """What is trained on: `first` itself, or with groups replaced where the configuration asks for it."""

@@ -171,14 +171,15 @@ def grpo_arguments(config: Config, engine: str, output_dir: str, policy: Policy)
         vllm_mode="colocate",
         vllm_gpu_memory_utilization=config.generation.vllm_memory,
         vllm_max_model_length=context_length(policy.model),
-        bf16=cuda and policy.model.dtype == torch.bfloat16,
-        gradient_checkpointing=False,
+        bf16=grpo.bf16 or (cuda and policy.model.dtype == torch.bfloat16),
+        gradient_checkpointing=grpo.gradient_checkpointing,
         use_cpu=not cuda,
         dataloader_pin_memory=cuda,
         logging_steps=1,
         save_strategy="steps",
         save_steps=grpo.save_steps * grpo.minibatches,
-        report_to=[],
+        report_to=list(config.report_to),
+        run_name=config.name,
         seed=config.seed,
         disable_tqdm=True,
     )
@@ -236,6 +237,7 @@ def fit(session: Session, trainer: ProofTrainer, stream: TaskStream) -> None:
         with track("GRPO", trainer.args.max_steps) as tracker:
             tracker.advance(done)
             shown = {"reward": "reward", "unknown": "unknown", "kl": "kl", "step_time": "s/step"}
+            shown |= {"tokens_per_second": "tokens/s", "wait_time_share": "waiting"}
             shown |= {f"solved/{domain}": domain for domain in stream.domains}
             for callback in (_Metrics(session), monitor, entropy, ProgressCallback(tracker, shown)):
                 trainer.add_callback(callback)

@@ -79,6 +79,11 @@ def test_vllm_lean_and_the_sandbox_train_a_policy_together(tmp_path):
     # The ratio of the trainer's to vLLM's probabilities stays at one only if vLLM has the trainer's present weights.
     assert all(0.9 < row["sampling/importance_sampling_ratio/mean"] < 1.1 for row in sampled)
     assert all(row["unknown"] == 0 for row in sampled)
+    assert all(row["turns"] >= 1 for row in sampled)
+    logged = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    paced = [row for row in logged if "tokens_per_second" in row]
+    assert len(paced) == len(sampled)
+    assert all(row["tokens_per_second"] > 0 and 0 <= row["wait_time_share"] <= 1 for row in paced)
     rows = pq.read_table(run / "rollouts" / "before.parquet").to_pylist()
     assert {row["domain"] for row in rows} == {"theorems", "programs"}
     assert {row["split"] for row in rows} == {"held-out"}
@@ -87,7 +92,7 @@ def test_vllm_lean_and_the_sandbox_train_a_policy_together(tmp_path):
     trained = {row["task"] for path in run.glob("rollouts/step-*.parquet") for row in pq.read_table(path).to_pylist()}
     assert not held_out & trained
     steps = [row for path in run.glob("rollouts/step-*.parquet") for row in pq.read_table(path).to_pylist()]
-    assert {row["turn_count"] for row in steps} == {1, 2}
+    assert {2} <= {row["turn_count"] for row in steps} <= {1, 2}  # this policy seldom gets anything right at once
     assert all(row["turn_count"] == len(json.loads(row["turns"])) for row in steps)
 
 

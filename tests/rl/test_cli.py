@@ -135,6 +135,7 @@ def test_a_missing_file_is_named(tmp_path):
         (RECIPE.replace("propositional}", "propositional, options: {max_level: 99}}"), [], "99"),
         (RECIPE.replace("{scratch: {}}", "{path: ./nowhere}"), [], "there is no model in './nowhere'"),
         (RECIPE, ["--set", "grpo"], "is no override"),
+        (RECIPE + "report_to: [trackio]\n", [], "report_to names trackio, which is not installed: pip install trackio"),
     ],
 )
 def test_a_wrong_recipe_is_explained(tmp_path, recipe, args, message):

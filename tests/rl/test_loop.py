@@ -11,7 +11,7 @@ from proofgrad.rl.config import LoopConfig
 from proofgrad.rl.engine import Completion, Sampling, TransformersEngine
 from proofgrad.rl.loop import Attempt, Halt, Loop, Turn, follow_up
 from proofgrad.rl.policy import prompt_ids
-from proofgrad.rl.rollout import Judge, Rollout, reward, roll_out
+from proofgrad.rl.rollout import Judge, Pace, Rollout, reward, roll_out
 from proofgrad.verifiers.base import Outcome, Verdict
 
 RIGHT = Verdict.passed("test.ok")
@@ -202,6 +202,21 @@ def test_a_turns_seed_is_its_own_and_the_same_each_time():
 def a_rollout(*verdicts):
     turns = tuple(Turn(Completion([1], [0.0], "x", False), "x", verdict) for verdict in verdicts)
     return Rollout(task_of("a"), [1], turns, Halt.TURNS)
+
+
+def test_what_rollouts_took_is_told():
+    pace = Pace()
+    judge = ScriptedJudge({"a": [wrong("x"), RIGHT]}, holding=["a"])
+    threading.Timer(0.05, lambda: judge.held["a"].pop()[0].set_result(wrong("x"))).start()
+    threading.Timer(0.1, lambda: judge.release("a")).start()
+    roll_out(
+        [task_of("a")], [0], ScriptedEngine(), Letters(), judge, Sampling(1.0, 40), LoopConfig(max_turns=2), pace=pace
+    )
+    assert pace.tokens == 20
+    assert 0.05 < pace.waited_s <= pace.seconds
+    told = pace.metrics()
+    assert told["tokens_per_second"] == pytest.approx(20 / pace.seconds)
+    assert 0 < told["wait_time_share"] <= 1
 
 
 def test_a_later_success_is_worth_less_and_unknown_nothing_at_all():
