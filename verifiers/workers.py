@@ -390,8 +390,11 @@ def serve(descriptor: int, life: int) -> None:
     """Answer requests until the parent is gone. Runs as the whole of a worker process."""
     for inherited in (descriptor, life):
         os.set_inheritable(inherited, False)
-    _die_with_parent(life)
-    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    if sys.platform == "linux":
+        _die_with_parent(life)
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    else:
+        threading.Thread(target=_end_with_parent, args=(life,), daemon=True).start()
     with socket.socket(fileno=descriptor) as connection:
         setup = _read(connection)
         if setup["memory_mb"] is not None:
@@ -417,6 +420,12 @@ def _die_with_parent(life: int) -> None:
     poller.register(life, select.POLLIN)
     if poller.poll(0):
         os._exit(0)  # it was gone before the kernel was asked
+
+
+def _end_with_parent(life: int) -> None:
+    """The same where the kernel offers no signal for it: by a thread, which a computation in C can hold up."""
+    os.read(life, 1)
+    os.killpg(0, signal.SIGKILL)
 
 
 def _read(connection: socket.socket) -> Any:

@@ -104,7 +104,7 @@ def test_trl_gets_equal_lengths_and_the_score_of_each_verdict(demonstrations, ju
         assert {len(other) for other in others} == {len(ids)}
     (batch,) = kept
     assert [r.verdict.is_pass for r in batch.rollouts] == [True, False]
-    assert (batch.thrown, batch.metrics) == ([], {})
+    assert (batch.thrown, batch.metrics.keys()) == ([], {"tokens_per_second", "wait_time_share"})
 
 
 def test_unknown_reaches_trl_as_none():

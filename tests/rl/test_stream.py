@@ -182,9 +182,10 @@ def test_refilled_batches_have_their_size_and_mostly_teach(call):
     assert 3 * left < found
 
 
-def test_a_plain_run_samples_once_and_reports_nothing_new(call):
+def test_a_plain_run_samples_once_and_reports_its_pace_alone(call):
     batches, _, _ = call({})
-    assert all(batch.thrown == [] and batch.metrics == {} for batch in batches)
+    pace = {"tokens_per_second", "wait_time_share"}
+    assert all(batch.thrown == [] and batch.metrics.keys() == pace for batch in batches)
 
 
 def outline(batches):
