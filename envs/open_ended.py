@@ -7,16 +7,16 @@ same situation, piece of code or step of a proof stays on one side, however else
 from __future__ import annotations
 
 import itertools
-import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from string import Template
 
-from proofgrad.envs.base import HELD_OUT, TRAIN, Task
-from proofgrad.envs.splits import check_split, split_of, statement_digest
-from proofgrad.envs.text import answer, check_style, default_feedback, user_prompt
-from proofgrad.verifiers.base import Json, Verdict
+from proofgrad.envs.base import Task
+from proofgrad.envs.fixed import FixedTasksEnv
+from proofgrad.envs.splits import split_of, statement_digest
+from proofgrad.envs.text import answer, user_prompt
+from proofgrad.verifiers.base import Json
 from proofgrad.verifiers.errors import ConfigError
 from proofgrad.verifiers.rubric.examples import load_examples
 from proofgrad.verifiers.rubric.rubric import Prompts, Rubric, Variant, load_rubric, shipped_rubrics
@@ -94,7 +94,7 @@ def _fill(rubric: Rubric, text: str, texts: Mapping[str, str]) -> str:
         ) from error
 
 
-class OpenEndedEnv:
+class OpenEndedEnv(FixedTasksEnv):
     """Open-ended tasks of one or more rubrics, each a domain of its own.
 
     Args:
@@ -107,13 +107,13 @@ class OpenEndedEnv:
         ConfigError: a rubric is missing, malformed or asks nothing, or the style is unknown.
     """
 
-    name = "open_ended"
     verifier = "rubric"
+    solution_noun = "a labelled answer"
 
     def __init__(
         self, rubric: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None, style: str = "plain"
     ) -> None:
-        self._style = check_style(style)
+        super().__init__("open_ended", style)
         if rubric is None:
             given: list[str | PathLike[str]] = list(shipped_rubrics())
         else:
@@ -121,48 +121,26 @@ class OpenEndedEnv:
         rubrics = [load_rubric(one) for one in given]
         if not rubrics:
             raise ConfigError("environment 'open_ended': no rubric is shipped with this installation; name one by path")
-        self._tasks: dict[str, list[tuple[Task, tuple[str, ...]]]] = {TRAIN: [], HELD_OUT: []}
         for one in rubrics:
-            self._add(one)
-
-    @property
-    def sizes(self) -> dict[str, int]:
-        """How many tasks each split has."""
-        return {split: len(tasks) for split, tasks in self._tasks.items()}
-
-    def tasks(self, split: str, n: int, seed: int) -> Iterator[Task]:
-        """`n` distinct tasks of a split, drawn without replacement, in an order that the arguments fix."""
-        drawn = self._draw(self._tasks[check_split(split)], n, seed, f"{split} tasks")
-        return (task for task, _answers in drawn)
-
-    def demonstrations(self, n: int, seed: int) -> Iterator[tuple[Task, str]]:
-        """`n` distinct training tasks, each with an answer that the rubric's labelled examples pass."""
-        answered = [(task, answers) for task, answers in self._tasks[TRAIN] if answers]
-        drawn = self._draw(answered, n, seed, f"{TRAIN} tasks with a labelled answer")
-        return ((task, answers[0]) for task, answers in drawn)
+            self._add_rubric(one)
 
     def extract(self, completion: str) -> str | None:
         """The answer: the whole completion."""
         found = answer(completion, "plain")
         return None if found is None else found.strip()
 
-    def feedback(self, verdict: Verdict) -> str:
-        """The verifier's answer in words for the policy."""
-        return default_feedback(verdict)
-
-    def _add(self, rubric: Rubric) -> None:
+    def _add_rubric(self, rubric: Rubric) -> None:
         asked = asked_of(rubric)
         if not asked:
             raise ConfigError(
                 f"environment '{self.name}': the rubric '{rubric.path}' has no 'prompts': it asks nothing"
             )
-        passing: dict[str, list[str]] = {}
+        passing: dict[str, str] = {}
         for example in load_examples(rubric):
             if example.passes:
-                passing.setdefault(example.prompt, []).append(example.answer)
+                passing.setdefault(example.prompt, example.answer)
         for one in {each.prompt: each for each in asked}.values():
-            task = self._task(rubric, one)
-            self._tasks[task.split].append((task, tuple(passing.get(one.prompt, ()))))
+            self._add(self._task(rubric, one), passing.get(one.prompt))
 
     def _task(self, rubric: Rubric, asked: Asked) -> Task:
         problem: dict[str, Json] = {"rubric": rubric.name, "prompt": asked.prompt}
@@ -179,14 +157,3 @@ class OpenEndedEnv:
             split=split_of(asked.core),
             source=f"{self.name}@{rubric.name} {'-'.join(map(str, asked.choice))}",
         )
-
-    def _draw(
-        self, items: Sequence[tuple[Task, tuple[str, ...]]], n: int, seed: int, what: str
-    ) -> list[tuple[Task, tuple[str, ...]]]:
-        if n < 0:
-            raise ConfigError(f"environment '{self.name}': n is {n}; allowed are 0 and above")
-        if n > len(items):
-            raise ConfigError(
-                f"environment '{self.name}': there are {len(items)} {what} and {n} were asked for; ask for fewer"
-            )
-        return random.Random(f"{self.name}/{seed}").sample(items, n)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import random
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from proofgrad.envs.base import HELD_OUT, TRAIN, Prompt, Task
+from proofgrad.envs.fixed import FixedTasksEnv
 from proofgrad.envs.programs.reading import solution_methods
-from proofgrad.envs.splits import check_split, split_of, statement_digest
-from proofgrad.envs.text import answer, check_style, default_feedback, user_prompt
-from proofgrad.verifiers.base import Json, Verdict
-from proofgrad.verifiers.errors import ConfigError
+from proofgrad.envs.splits import split_of, statement_digest
+from proofgrad.envs.text import answer, user_prompt
+from proofgrad.verifiers.base import Json
 
 __all__ = ["INSTRUCTIONS", "Record", "RecordedPrograms"]
 
@@ -45,7 +44,7 @@ class Record:
     split: str | None = None
 
 
-class RecordedPrograms:
+class RecordedPrograms(FixedTasksEnv):
     """Programming problems from files: everything but the files.
 
     Records with the same words are one task, that of the first of them with a solution, or else of the first. It is
@@ -62,50 +61,17 @@ class RecordedPrograms:
 
     domain = "programs"
     verifier = "program"
+    noun = "problems"
 
     def __init__(self, name: str, records: Iterable[Record], style: str) -> None:
-        self.name = name
-        self._style = check_style(style)
-        self._tasks: dict[str, list[tuple[Task, str | None]]] = {TRAIN: [], HELD_OUT: []}
+        super().__init__(name, style)
         for statement, record in _merged(records).items():
-            task = self._task(statement, record)
-            self._tasks[task.split].append((task, record.solution))
-
-    @property
-    def sizes(self) -> dict[str, int]:
-        """How many tasks each split has."""
-        return {split: len(tasks) for split, tasks in self._tasks.items()}
-
-    def tasks(self, split: str, n: int, seed: int) -> Iterator[Task]:
-        """`n` distinct problems of a split, drawn without replacement, in an order that the arguments fix."""
-        drawn = self._draw(self._tasks[check_split(split)], n, seed, f"{split} problems")
-        return (task for task, _solution in drawn)
-
-    def demonstrations(self, n: int, seed: int) -> Iterator[tuple[Task, str]]:
-        """`n` distinct training problems, each with the solution that the data set has for it."""
-        solved = [(task, solution) for task, solution in self._tasks[TRAIN] if solution is not None]
-        drawn = self._draw(solved, n, seed, f"{TRAIN} problems with a solution")
-        return ((task, self._completion(solution)) for task, solution in drawn if solution is not None)
+            self._add(self._task(statement, record), record.solution)
 
     def extract(self, completion: str) -> str | None:
         """The program: the completion, or in chat style its last fenced block; methods of a ``Solution`` in reach."""
         found = answer(completion, self._style)
         return None if found is None else solution_methods(found)
-
-    def feedback(self, verdict: Verdict) -> str:
-        """The verifier's answer in words for the policy."""
-        return default_feedback(verdict)
-
-    def _draw(
-        self, items: Sequence[tuple[Task, str | None]], n: int, seed: int, what: str
-    ) -> list[tuple[Task, str | None]]:
-        if n < 0:
-            raise ConfigError(f"environment '{self.name}': n is {n}; allowed are 0 and above")
-        if n > len(items):
-            raise ConfigError(
-                f"environment '{self.name}': there are {len(items)} {what} and {n} were asked for; ask for fewer"
-            )
-        return random.Random(f"{self.name}/{seed}").sample(items, n)
 
     def _completion(self, solution: str) -> str:
         return solution if self._style == "plain" else f"```python\n{solution}\n```"

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import TypeAlias
 
 from proofgrad.envs.base import HELD_OUT, TRAIN, Prompt, Task
-from proofgrad.envs.splits import check_split, split_of, statement_digest
-from proofgrad.envs.text import answer, check_style, default_feedback, user_prompt
+from proofgrad.envs.fixed import FixedTasksEnv
+from proofgrad.envs.splits import split_of, statement_digest
+from proofgrad.envs.text import answer, user_prompt
 from proofgrad.envs.theorems.declaration import SourceError, body_of, normal_form
-from proofgrad.verifiers.base import Json, Verdict
+from proofgrad.verifiers.base import Json
 from proofgrad.verifiers.errors import ConfigError, ProblemError
 from proofgrad.verifiers.lean.source import header_of, statement_of
 
@@ -71,8 +71,9 @@ class Record:
     split: str | None = None
 
 
-class RecordedTheorems:
-    """Theorems from files: everything but the files.
+class RecordedTheorems(FixedTasksEnv):
+    """Theorems from files: everything but the files. What a file has as a proof is its word: only the verifier can say
+    whether this Lean and this library accept it.
 
     Records whose statements have the same `normal_form` are one task, that of the first of them with a proof, or else
     of the first. It is held out if any of them is.
@@ -88,54 +89,19 @@ class RecordedTheorems:
     """
 
     domain = "theorems"
+    noun = "theorems"
+    solution_noun = "a proof"
 
     def __init__(self, name: str, records: Iterable[Record], style: str, verifier: str) -> None:
-        self.name = name
+        super().__init__(name, style)
         self.verifier = verifier
-        self._style = check_style(style)
-        self._tasks: dict[str, list[tuple[Task, str | None]]] = {TRAIN: [], HELD_OUT: []}
         for form, record in merged(records).items():
-            task = self._task(form, record)
-            self._tasks[task.split].append((task, record.proof))
-
-    @property
-    def sizes(self) -> dict[str, int]:
-        """How many tasks each split has."""
-        return {split: len(tasks) for split, tasks in self._tasks.items()}
-
-    def tasks(self, split: str, n: int, seed: int) -> Iterator[Task]:
-        """`n` distinct theorems of a split, drawn without replacement, in an order that the arguments fix."""
-        drawn = self._draw(self._tasks[check_split(split)], n, seed, f"{split} theorems")
-        return (task for task, _proof in drawn)
-
-    def demonstrations(self, n: int, seed: int) -> Iterator[tuple[Task, str]]:
-        """`n` distinct training theorems, each with the proof that the data set has for it.
-
-        The proof is the data set's word: only the verifier can say whether this Lean and this library accept it.
-        """
-        proved = [(task, proof) for task, proof in self._tasks[TRAIN] if proof is not None]
-        drawn = self._draw(proved, n, seed, f"{TRAIN} theorems with a proof")
-        return ((task, self._completion(proof)) for task, proof in drawn if proof is not None)
+            self._add(self._task(form, record), record.proof)
 
     def extract(self, completion: str) -> str | None:
         """The completion, or in chat style its last fenced block, as `body_of` hands it on."""
         found = answer(completion, self._style)
         return answer(body_of(found), "plain") if found is not None else None
-
-    def feedback(self, verdict: Verdict) -> str:
-        """Lean's answer in words for the policy."""
-        return default_feedback(verdict)
-
-    def _draw(
-        self, items: Sequence[tuple[Task, str | None]], n: int, seed: int, what: str
-    ) -> list[tuple[Task, str | None]]:
-        if n < 0:
-            raise ConfigError(f"environment '{self.name}': n is {n}; allowed are 0 and above")
-        if n > len(items):
-            raise ConfigError(
-                f"environment '{self.name}': the files have {len(items)} {what} and {n} were asked for; ask for fewer"
-            )
-        return random.Random(f"{self.name}/{seed}").sample(items, n)
 
     def _completion(self, proof: str) -> str:
         return proof if self._style == "plain" else f"```lean4\n{proof}\n```"
