@@ -6,17 +6,16 @@ trusts it. An unknown key is an error that names the nearest valid one.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection
 from pathlib import Path
-from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from proofgrad.envs.mixture import Mixture, Share
 from proofgrad.verifiers.errors import ConfigError
+from proofgrad.verifiers.validation import read_yaml, validated
 
 __all__ = [
     "Config",
@@ -329,25 +328,10 @@ def load_config(path: Path, overrides: list[str] | None = None) -> Config:
     Raises:
         ConfigError: one line that names the file, the key and what is allowed there.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise ConfigError(f"cannot read the configuration '{path}': {reason}") from error
-    try:
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise ConfigError(f"'{path}' is not valid YAML{where}: {getattr(error, 'problem', error)}") from error
-    if not isinstance(data, dict):
-        raise ConfigError(f"'{path}' must hold a mapping of keys to values, see configs/quickstart.yaml")
+    data = read_yaml(path, "configuration", "configs/quickstart.yaml")
     for override in overrides or []:
         _apply(data, override)
-    try:
-        return Config.model_validate(data)
-    except ValidationError as error:
-        raise ConfigError(f"'{path}': {_explain(error)}") from error
+    return validated(Config, data, f"'{path}'")
 
 
 def _apply(data: dict[str, Any], override: str) -> None:
@@ -364,37 +348,3 @@ def _apply(data: dict[str, Any], override: str) -> None:
         node[last] = yaml.safe_load(value)
     except yaml.YAMLError as error:
         raise ConfigError(f"override '{override}': the value is not valid YAML") from error
-
-
-def _explain(error: ValidationError) -> str:
-    first, *others = error.errors()
-    where = ".".join(str(part) for part in first["loc"])
-    more = f" (and {len(others)} more)" if others else ""
-    if first["type"] == "extra_forbidden":
-        key = str(first["loc"][-1])
-        valid = sorted(_section_at(Config, first["loc"][:-1]).model_fields)
-        near = difflib.get_close_matches(key, valid, n=1)
-        hint = f"did you mean '{near[0]}'?" if near else f"valid keys: {', '.join(valid)}"
-        return f"unknown key '{where}'; {hint}{more}"
-    if first["type"] == "missing":
-        return f"'{where}' is missing{more}"
-    message = first["msg"].removeprefix("Value error, ")
-    given = "" if isinstance(first["input"], dict | list) else f", got {first['input']!r}"
-    return f"{where + ': ' if where else ''}{message[0].lower()}{message[1:]}{given}{more}"
-
-
-def _section_at(section: type[BaseModel], loc: tuple[int | str, ...]) -> type[BaseModel]:
-    """The section that a validation error's location lies in."""
-    for part in loc:
-        if isinstance(part, int):
-            continue
-        section = _model_in(section.model_fields[part].annotation) or section
-    return section
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    if get_origin(annotation) in (list, Union, UnionType):
-        return next((found for part in get_args(annotation) if (found := _model_in(part))), None)
-    return None

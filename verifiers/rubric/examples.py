@@ -17,7 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool
 from proofgrad.verifiers.base import Json, Outcome
 from proofgrad.verifiers.errors import ConfigError
 from proofgrad.verifiers.rubric.decision import Finding, checked, decide
-from proofgrad.verifiers.rubric.rubric import Rubric, validated
+from proofgrad.verifiers.rubric.rubric import Rubric
+from proofgrad.verifiers.validation import validated
 
 __all__ = ["Example", "load_examples"]
 

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from proofgrad.verifiers.errors import ConfigError, MissingExtraError
 from proofgrad.verifiers.rubric.prompt import HIGHEST, LOWEST, SCHEMA, Question
-from proofgrad.verifiers.rubric.rubric import validated
+from proofgrad.verifiers.validation import validated
 
 __all__ = ["Judge", "Mark", "OpenAIJudge", "judge_model", "make_judge", "parse_reply"]
 

@@ -21,14 +21,13 @@ import importlib.util
 import json
 from os import PathLike
 from pathlib import Path
-from types import UnionType
-from typing import Annotated, Any, Literal, TypeAlias, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Literal, TypeAlias
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from proofgrad.verifiers.errors import ConfigError
 from proofgrad.verifiers.rubric.checks import Check
+from proofgrad.verifiers.validation import keys_of, read_yaml, validated
 
 __all__ = [
     "PACKAGE",
@@ -40,14 +39,12 @@ __all__ = [
     "Rubric",
     "load_rubric",
     "shipped_rubrics",
-    "validated",
 ]
 
 PACKAGE = "proofgrad.rubrics"
 """The data-only package that holds the shipped rubrics."""
 
 _NAME = r"^[a-z][a-z0-9_]*$"
-Model = TypeVar("Model", bound=BaseModel)
 
 
 class _Section(BaseModel):
@@ -194,12 +191,13 @@ def load_rubric(rubric: str | PathLike[str]) -> Rubric:
         ConfigError: one line that names the file, the key and what is allowed there.
     """
     path = _find(rubric)
-    data = _read(path)
-    if not isinstance(data, dict):
-        raise ConfigError(f"the rubric '{path}' must hold a mapping of keys to values, see configs/rubrics")
+    data = read_yaml(path, "rubric", "configs/rubrics")
     if "path" in data:
-        raise ConfigError(f"the rubric '{path}': unknown key 'path'; valid keys: {', '.join(_keys(Rubric))}")
-    return validated(Rubric, data, f"the rubric '{path}'").model_copy(update={"path": path})
+        raise ConfigError(f"the rubric '{path}': unknown key 'path'; valid keys: {', '.join(keys_of(Rubric))}")
+    return validated(Rubric, data, f"the rubric '{path}'", _MEMBERS).model_copy(update={"path": path})
+
+
+_MEMBERS: dict[str, type[BaseModel]] = {"code": CodeCriterion, "judge": JudgeCriterion, "Variant": Variant}
 
 
 def _find(rubric: str | PathLike[str]) -> Path:
@@ -212,72 +210,3 @@ def _find(rubric: str | PathLike[str]) -> Path:
         hint = f"did you mean '{near[0]}'?" if near else f"shipped: {', '.join(shipped) or 'none'}"
         raise ConfigError(f"there is no rubric named '{rubric}'; {hint} A path must end in .yaml")
     return path
-
-
-def _read(path: Path) -> Any:
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise ConfigError(f"cannot read the rubric '{path}': {reason}") from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise ConfigError(
-            f"the rubric '{path}' is not valid YAML{where}: {getattr(error, 'problem', error)}"
-        ) from error
-
-
-def validated(model: type[Model], data: Any, where: str) -> Model:
-    """`data` as a `model`.
-
-    Raises:
-        ConfigError: one line: `where`, the key, and what is allowed there.
-    """
-    try:
-        return model.model_validate(data)
-    except ValidationError as error:
-        raise ConfigError(f"{where}: {_explain(model, error)}") from error
-
-
-def _explain(model: type[BaseModel], error: ValidationError) -> str:
-    first, *others = error.errors()
-    loc = [part for part in first["loc"] if part not in ("code", "judge", "Variant", "str")]
-    where = ".".join(str(part) for part in loc)
-    more = f" (and {len(others)} more)" if others else ""
-    if first["type"] == "extra_forbidden":
-        valid = _keys(_section_at(model, first["loc"][:-1]))
-        near = difflib.get_close_matches(str(loc[-1]), valid, n=1)
-        hint = f"did you mean '{near[0]}'?" if near else f"valid keys: {', '.join(valid)}"
-        return f"unknown key '{where}'; {hint}{more}"
-    if first["type"] == "missing":
-        return f"'{where}' is missing{more}"
-    if first["type"] in ("union_tag_invalid", "union_tag_not_found"):
-        return f"{where}: 'kind' must be 'code' or 'judge'{more}"
-    message = first["msg"].removeprefix("Value error, ")
-    given = "" if isinstance(first["input"], dict | list | BaseModel) else f", got {first['input']!r}"
-    return f"{where + ': ' if where else ''}{message[0].lower()}{message[1:]}{given}{more}"
-
-
-def _keys(model: type[BaseModel]) -> list[str]:
-    return sorted(name for name, field in model.model_fields.items() if not field.exclude)
-
-
-def _section_at(section: type[BaseModel], loc: tuple[int | str, ...]) -> type[BaseModel]:
-    """The section that a validation error's location lies in; a union's location also names the member."""
-    for part in loc:
-        if part in ("code", "judge"):
-            section = CodeCriterion if part == "code" else JudgeCriterion
-        elif part == "Variant":
-            section = Variant
-        elif isinstance(part, str) and part in section.model_fields:
-            section = _model_in(section.model_fields[part].annotation) or section
-    return section
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    if get_origin(annotation) in (list, Union, UnionType, Annotated):
-        return next((found for part in get_args(annotation) if (found := _model_in(part))), None)
-    return None
