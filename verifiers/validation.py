@@ -1,4 +1,4 @@
-"""Files and data that users write, read and checked at the door; whatever is wrong is one line with the nearest name."""
+"""What users write, read and checked at the door; whatever is wrong with it is one line with the nearest valid name."""
 
 from __future__ import annotations
 
