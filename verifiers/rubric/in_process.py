@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 from proofgrad.verifiers.errors import ConfigError, MissingExtraError
 from proofgrad.verifiers.rubric.judge import Mark, parse_reply
 from proofgrad.verifiers.rubric.prompt import SCHEMA, Question
+from proofgrad.verifiers.vllm_environment import prepare_vllm_environment
 
 __all__ = ["VLLMJudge", "model_identity"]
 
@@ -37,11 +37,7 @@ class VLLMJudge:
     """
 
     def __init__(self, model: str, *, max_model_len: int = 4096, memory: float = 0.3, max_tokens: int = 64) -> None:
-        # vLLM reads these when it is imported; what the user has set stays.
-        os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
-        os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
-        os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
-        os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
+        prepare_vllm_environment()
         self.model = model_identity(model)
         try:
             from vllm import LLM
