@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -213,7 +213,7 @@ class Loop:
         turn = attempt.turns[-1]
         feedback = self._judge.feedback(attempt.task, turn.verdict)
         ids = follow_up(self._tokenizer, attempt.task, attempt.turns, feedback)
-        attempt.turns[-1] = Turn(turn.completion, turn.candidate, turn.verdict, ids)
+        attempt.turns[-1] = replace(turn, follow_up_ids=ids)
         request = self._request(number)
         if request.max_tokens < 1:
             attempt.turns[-1] = turn

@@ -47,6 +47,7 @@ from importlib.metadata import version as installed_version
 
 from proofgrad.verifiers.base import Json, Outcome, Problem, Verdict
 from proofgrad.verifiers.errors import ConfigError, MissingExtraError, ProblemError
+from proofgrad.verifiers.remade import Remade
 from proofgrad.verifiers.workers import TimedWorkers, overran
 
 __all__ = ["MathsVerifier", "as_words", "final_answer", "normalise", "without_text_commands"]
@@ -77,7 +78,7 @@ _FUNCTIONS = frozenset(["sinh", "cosh", "tanh", "arcsin", "arccos", "arctan", "a
 _TEXT_COMMAND = re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf|operatorname)\s*\{([^{}]*)\}")
 
 
-class MathsVerifier:
+class MathsVerifier(Remade):
     """Judges final answers of mathematics problems.
 
     Args:
@@ -179,12 +180,6 @@ class MathsVerifier:
         if wrong:
             raise ProblemError(f"problem['answer'] {wrong}; give the answer as a number, an expression or a word")
         return None
-
-    def __getstate__(self) -> dict[str, object]:
-        return dict(self._options)  # a copy in another process gets workers of its own
-
-    def __setstate__(self, options: dict[str, int]) -> None:
-        self.__init__(**options)  # type: ignore[misc]  # the constructor's own arguments
 
 
 @dataclass(frozen=True, slots=True)

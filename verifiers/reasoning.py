@@ -35,6 +35,7 @@ from typing import Any
 
 from proofgrad.verifiers.base import Json, Problem, Verdict
 from proofgrad.verifiers.errors import MissingExtraError, ProblemError
+from proofgrad.verifiers.remade import Remade
 from proofgrad.verifiers.workers import TimedWorkers, limit_cpu, overran
 
 __all__ = ["EXCLUDED", "GUARDED", "READ", "ReasoningVerifier"]
@@ -90,7 +91,7 @@ _FORM_CREDIT = 0.1
 _CACHED = 64
 
 
-class ReasoningVerifier:
+class ReasoningVerifier(Remade):
     """Judges answers to reasoning-gym's questions.
 
     Args:
@@ -138,12 +139,6 @@ class ReasoningVerifier:
     def close(self) -> None:
         """Stop the worker processes; the next `verify` starts new ones."""
         self._judges.close()
-
-    def __getstate__(self) -> dict[str, object]:
-        return dict(self._options)  # a copy in another process gets workers of its own
-
-    def __setstate__(self, options: dict[str, int]) -> None:
-        self.__init__(**options)  # type: ignore[misc]  # the constructor's own arguments
 
 
 def _check(problem: Problem) -> tuple[str, float]:

@@ -23,28 +23,9 @@ from .footprint import descendants
 from .ordinary_user import NoOrdinaryUser, verify_as_nobody
 from .program_cases import CASES, HONEST, PROBLEMS, jobs
 
-PROBLEM = PROBLEMS["function"]
+KIND = "function"
+PROBLEM = PROBLEMS[KIND]
 ATTACK_S = 0.5  # the twins have the problem's 3 seconds
-
-
-@pytest.fixture(scope="module")
-def verifier():
-    made = ProgramVerifier(workers=2)
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="module")
-def gauntlet():
-    """The verdicts to come on all function cases, by name and role."""
-    several = ProgramVerifier(workers=4)
-    with ThreadPoolExecutor(4) as threads:
-        yield {
-            (job["name"], job["role"]): threads.submit(several.verify, job["problem"], job["candidate"])
-            for job in jobs("function", ATTACK_S)
-        }
-        threads.shutdown(cancel_futures=True)
-    several.close()
 
 
 @pytest.mark.parametrize("name", CASES["function"])

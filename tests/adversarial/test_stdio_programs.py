@@ -6,7 +6,6 @@ The cases are in `program_cases.py`; `test_programs.py` runs them as an ordinary
 
 import os
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -15,31 +14,12 @@ from proofgrad.verifiers import Outcome
 from proofgrad.verifiers.code import ProgramVerifier
 from proofgrad.verifiers.errors import ProblemError
 
-from .program_cases import CASES, PROBLEMS, SUMS, jobs
+from .program_cases import CASES, PROBLEMS, SUMS
 
-PROBLEM = PROBLEMS["stdio"]
+KIND = "stdio"
+PROBLEM = PROBLEMS[KIND]
 INDENTED = SUMS.replace("\n", "\n    ")
 ATTACK_S = 0.5  # the twins have the problem's 3 seconds
-
-
-@pytest.fixture(scope="module")
-def verifier():
-    made = ProgramVerifier(workers=2)
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="module")
-def gauntlet():
-    """The verdicts to come on all cases, by name and role; four at a time, since most attacks only wait for their end."""
-    several = ProgramVerifier(workers=4)
-    with ThreadPoolExecutor(4) as threads:
-        yield {
-            (job["name"], job["role"]): threads.submit(several.verify, job["problem"], job["candidate"])
-            for job in jobs("stdio", ATTACK_S)
-        }
-        threads.shutdown(cancel_futures=True)
-    several.close()
 
 
 @pytest.mark.parametrize("name", CASES["stdio"])

@@ -51,6 +51,7 @@ from proofgrad.verifiers.code.specification import Specification
 from proofgrad.verifiers.code.strategies import constants_of, draw, planted, require_hypothesis
 from proofgrad.verifiers.code.verifier import ProgramVerifier
 from proofgrad.verifiers.errors import SandboxError
+from proofgrad.verifiers.remade import Remade
 
 __all__ = ["PropertyVerifier"]
 
@@ -71,7 +72,7 @@ class _Sample:
     digest: str
 
 
-class PropertyVerifier:
+class PropertyVerifier(Remade):
     """Judges Python functions by property-based testing against a specification, and by proof in a fragment.
 
     Args:
@@ -180,7 +181,7 @@ class PropertyVerifier:
 
     def auditor(self) -> PropertyVerifier:
         """The same verifier with another salt: it draws inputs that this one has never drawn."""
-        return PropertyVerifier(**{**self._options, "salt": f"{self._options['salt']}/audit"})  # type: ignore[arg-type]
+        return PropertyVerifier(**{**self._options, "salt": f"{self._options['salt']}/audit"})
 
     def close(self) -> None:
         """Stop the sandbox processes; the next `verify` starts new ones."""
@@ -301,12 +302,6 @@ class PropertyVerifier:
         if absent and not self._warned:
             self._warned = True
             warnings.warn(f"programs run without full isolation: {'; '.join(absent)}", RuntimeWarning, stacklevel=4)
-
-    def __getstate__(self) -> dict[str, object]:
-        return dict(self._options)  # a copy in another process gets zygotes of its own
-
-    def __setstate__(self, options: dict[str, object]) -> None:
-        self.__init__(**options)  # type: ignore[misc]  # the constructor's own arguments
 
 
 def _is_short(value: Json) -> bool:

@@ -35,13 +35,14 @@ from proofgrad.verifiers.code.problem import ProgramProblem
 from proofgrad.verifiers.code.runner import Run, Runner, WorkerDied
 from proofgrad.verifiers.code.sandbox import ISOLATION, Limits, python_version
 from proofgrad.verifiers.errors import SandboxError
+from proofgrad.verifiers.remade import Remade
 
 __all__ = ["ProgramVerifier", "sandbox_layers"]
 
 _SOURCE_CHARS = 256 << 10
 
 
-class ProgramVerifier:
+class ProgramVerifier(Remade):
     """Judges a Python program by tests, each run isolated in a throwaway child of a warm zygote.
 
     Args:
@@ -156,12 +157,6 @@ class ProgramVerifier:
         if not self._warned:
             self._warned = True
             warnings.warn(f"programs run without full isolation: {'; '.join(absent)}", RuntimeWarning, stacklevel=4)
-
-    def __getstate__(self) -> dict[str, object]:
-        return dict(self._options)  # a copy in another process gets zygotes of its own
-
-    def __setstate__(self, options: dict[str, object]) -> None:
-        self.__init__(**options)  # type: ignore[misc]  # the constructor's own arguments
 
 
 def sandbox_layers() -> dict[str, str]:

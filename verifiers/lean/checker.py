@@ -44,6 +44,7 @@ from proofgrad.verifiers.lean.feedback import goals_in, render
 from proofgrad.verifiers.lean.find import open_backend
 from proofgrad.verifiers.lean.messages import Message, axioms_in, classify
 from proofgrad.verifiers.lean.source import Statement, fresh_name, header_of, statement_of
+from proofgrad.verifiers.remade import Remade
 
 __all__ = ["ALLOWED_AXIOMS", "ISOLATION", "LeanVerifier"]
 
@@ -88,7 +89,7 @@ class _File:
     canaries: list[tuple[str, int]]
 
 
-class LeanVerifier:
+class LeanVerifier(Remade):
     """Judges ``{"statement": "(p q : Prop) : p ∧ q → q ∧ p"}`` against a proof of it.
 
     A candidate is what stands after ``:=`` (a term, or ``by`` and its tactics), or a whole file of theorems of which
@@ -196,17 +197,11 @@ class LeanVerifier:
 
     def auditor(self) -> LeanVerifier:
         """The same judgement in texts of one candidate, with an audit and processes of its own."""
-        return LeanVerifier(**{**self._options, "batch_size": 1, "audit": True})  # type: ignore[arg-type]  # as above
+        return LeanVerifier(**{**self._options, "batch_size": 1, "audit": True})
 
     def close(self) -> None:
         """End the processes that are kept between judgements."""
         self.backend.close()
-
-    def __getstate__(self) -> dict[str, object]:
-        return dict(self._options)  # a copy in another process gets a Lean of its own
-
-    def __setstate__(self, options: dict[str, object]) -> None:
-        self.__init__(**options)  # type: ignore[misc]  # the constructor's own arguments
 
     def _header(self, problem: Problem) -> str:
         header = header_of(problem)
