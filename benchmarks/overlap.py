@@ -211,11 +211,12 @@ def configuration(arguments: argparse.Namespace, steps: int, folder: str) -> Con
             "runs_dir": folder,
             "policy": {"scratch": {
                 "hidden_size": 128, "intermediate_size": 384, "layers": 3, "heads": 4, "key_value_heads": 4,
-                "context": 256,
+                "context": 160 + arguments.max_tokens,
             }},
             "envs": [{"name": "propositional", "options": {"max_level": 2}}],
-            "warm_start": {"demonstrations": arguments.demonstrations, "batch_size": 16, "learning_rate": 4e-3},
-            "generation": {"engine": arguments.engine, "max_tokens": 96},
+            "warm_start": {"demonstrations": arguments.demonstrations, "batch_size": 16,
+                           "learning_rate": 1e-12 if arguments.untrained else 4e-3},
+            "generation": {"engine": arguments.engine, "max_tokens": arguments.max_tokens},
             "grpo": {
                 "steps": steps, "prompts_per_step": arguments.prompts, "group_size": arguments.group,
                 "learning_rate": 1e-12, "collapse_ratio": 0, "save_steps": 10**6,
@@ -314,7 +315,9 @@ def main() -> None:
     parser.add_argument("--group", type=int, default=8, help="completions of a prompt")
     parser.add_argument("--workers", type=int, default=8, help="judgements under way at once")
     parser.add_argument("--latency", choices=["exponential", "lognormal"], default="exponential")
+    parser.add_argument("--max-tokens", type=int, default=96, help="longest completion")
     parser.add_argument("--demonstrations", type=int, default=1500, help="of the policy's warm start")
+    parser.add_argument("--untrained", action="store_true", help="a policy that has learned nothing, and writes on")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         found = run(arguments, str(Path(folder)))

@@ -55,7 +55,16 @@ class TaskResult:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Results by task, and what they were taken with."""
+    """Results by task, and what they were taken with.
+
+    Attributes:
+        seconds: wall clock of generation and verification together.
+        waiting_seconds: of these, those in which nothing could be sampled because verdicts were outstanding.
+        verifiers: the version of each.
+        suite: the suite or environments that were asked.
+        seed: of the tasks and the samples.
+        max_tokens: the longest completion of one turn.
+    """
 
     policy: str
     engine: str
@@ -65,6 +74,10 @@ class Evaluation:
     tokens: int
     verifiers: Mapping[str, str]
     results: Sequence[TaskResult]
+    waiting_seconds: float = 0.0
+    suite: str = ""
+    seed: int = 0
+    max_tokens: int | None = None
 
     def domains(self) -> list[str]:
         """The domains, in order of first appearance, then the word for all of them together."""

@@ -44,12 +44,15 @@ class Turn:
         verdict: on the candidate.
         follow_up_ids: tokens put in behind the completion, which are nobody's action: feedback and the opening of the
             next turn. Empty behind the last attempt.
+        seconds: from the moment its request was given to the engine until its completion was there; other requests
+            were sampled beside it.
     """
 
     completion: Completion
     candidate: str | None
     verdict: Verdict
     follow_up_ids: tuple[int, ...] = ()
+    seconds: float = 0.0
 
 
 class Judging(Protocol):
@@ -140,7 +143,8 @@ class Loop:
         self._ready = [request for number in range(len(attempts)) if (request := self._first(number)) is not None]
         self._sampling = 0
         self._judging = 0
-        self._judged: list[tuple[int, Completion, str | None, Future[Verdict]]] = []
+        self._given: dict[int, float] = {}  # when the request of an attempt was given out
+        self._judged: list[tuple[int, Completion, str | None, float, Future[Verdict]]] = []
         self._changed = threading.Condition()
         self.waited_s = 0.0
         """Seconds in which nothing could be sampled because verdicts were outstanding."""
@@ -153,6 +157,7 @@ class Loop:
             if self._ready and (round_is_over or not self._in_rounds):
                 requests, self._ready = sorted(self._ready, key=lambda request: request.id), []
                 self._sampling += len(requests)
+                self._given.update(dict.fromkeys((request.id for request in requests), time.monotonic()))
                 return requests
             if not wait or round_is_over:
                 return []
@@ -162,11 +167,12 @@ class Loop:
         """Have a completion judged; see `Source`."""
         self._sampling -= 1
         self._judging += 1
+        seconds = time.monotonic() - self._given.pop(request_id)
         candidate, verdict = self._judge.submit(self._attempts[request_id].task, completion.text)
 
         def arrived(done: Future[Verdict]) -> None:  # on a thread of the pool's
             with self._changed:
-                self._judged.append((request_id, completion, candidate, done))
+                self._judged.append((request_id, completion, candidate, seconds, done))
                 self._changed.notify()
 
         verdict.add_done_callback(arrived)
@@ -189,10 +195,10 @@ class Loop:
         """Decide about the tasks whose verdicts have come in."""
         with self._changed:
             judged, self._judged = self._judged, []
-        for number, completion, candidate, verdict in judged:
+        for number, completion, candidate, seconds, verdict in judged:
             self._judging -= 1
             attempt = self._attempts[number]
-            attempt.turns.append(Turn(completion, candidate, verdict.result()))
+            attempt.turns.append(Turn(completion, candidate, verdict.result(), seconds=seconds))
             attempt.halt = self._halted(attempt) or self._go_on(number)
 
     def _halted(self, attempt: Attempt) -> Halt | None:

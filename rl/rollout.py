@@ -105,6 +105,7 @@ class Rollout:
             "prompt": self.task.prompt if isinstance(self.task.prompt, str) else self.task.prompt[-1]["content"],
             "completion": last.completion.text,
             "tokens": self.tokens,
+            "logprob": sum(self.logprobs),
             "truncated": self.truncated,
             "candidate": last.candidate,
             "verifier": self.task.verifier,
@@ -114,6 +115,7 @@ class Rollout:
             "reason": self.verdict.reason,
             "feedback": self.verdict.feedback,
             "verify_seconds": sum(turn.verdict.seconds for turn in self.turns),
+            "generate_seconds": sum(turn.seconds for turn in self.turns),
             "turn_count": len(self.turns),
             "halt": self.halt.value,
             "turns": json.dumps([_turn_row(turn) for turn in self.turns]),
@@ -129,6 +131,8 @@ def _turn_row(turn: Turn) -> dict[str, Json]:
         "reason": turn.verdict.reason,
         "feedback": turn.verdict.feedback,
         "tokens": len(turn.completion.token_ids),
+        "generate_seconds": round(turn.seconds, 4),
+        "verify_seconds": round(turn.verdict.seconds, 4),
     }
 
 
