@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from proofgrad.rl.commands.rubric import calibration_table
 from proofgrad.rl.console import console, track
-from proofgrad.rl.rubric_command import calibration_table
 from proofgrad.verifiers.errors import ConfigError
 from proofgrad.verifiers.rubric import (
     Judge,

@@ -1,4 +1,4 @@
-"""The command line: ``proofgrad train | eval | verify | audit | rubric | serve | doctor``.
+"""The command line: train and watch a run; evaluate it and say what that is worth; judge; serve.
 
 Exit status: 0 done (for `verify`: passed), 1 the candidate failed, 2 wrong usage or a missing part, 3 unknown.
 """
@@ -12,9 +12,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from proofgrad.rl.commands.chains import chains_command
+from proofgrad.rl.commands.compare import compare_command
+from proofgrad.rl.commands.evaluate import evaluate_command
+from proofgrad.rl.commands.export import export_command
+from proofgrad.rl.commands.report import report_command
+from proofgrad.rl.commands.rubric import rubric_app
+from proofgrad.rl.commands.score import score_command
+from proofgrad.rl.commands.serve import serve_command
+from proofgrad.rl.commands.trust import trust_command
+from proofgrad.rl.commands.watch import watch_command
 from proofgrad.rl.console import console
-from proofgrad.rl.rubric_command import rubric_app
-from proofgrad.rl.serve_command import serve_command
 from proofgrad.verifiers.base import Outcome, Problem, Verdict
 from proofgrad.verifiers.errors import ConfigError, ProblemError, ProofgradError
 
@@ -22,6 +30,8 @@ if TYPE_CHECKING:
     from proofgrad.rl.config import Config
 
 __all__ = ["app", "main"]
+
+TRAIN, EVALUATE, VERIFY = "Train", "Evaluate", "Verify"
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -31,9 +41,8 @@ app = typer.Typer(
     help="Train small language models on rewards that were proved: Lean proofs and sandboxed programs.",
 )
 verify_app = typer.Typer(no_args_is_help=True, help="Judge one candidate, and say why.")
-app.add_typer(verify_app, name="verify")
-app.add_typer(rubric_app, name="rubric")
-app.command("serve")(serve_command)
+app.add_typer(verify_app, name="verify", rich_help_panel=VERIFY)
+app.add_typer(rubric_app, name="rubric", rich_help_panel=VERIFY)
 
 _STATUS = {Outcome.PASS: 0, Outcome.FAIL: 1, Outcome.UNKNOWN: 3}
 
@@ -43,7 +52,7 @@ RequireIsolation = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print the whole verdict as JSON.")]
 
 
-@app.command()
+@app.command(rich_help_panel=TRAIN)
 def train(
     config: Annotated[
         Path | None, typer.Argument(help="A recipe such as configs/quickstart.yaml.", show_default=False)
@@ -94,33 +103,6 @@ def _find_parts(settings: Config) -> None:
                 verifiers.get(name)  # one that is there is made once, and later: it may load a model
     if settings.policy.path is not None:
         find_policy(settings.policy)
-
-
-@app.command("eval")
-def evaluate(
-    model: Annotated[str, typer.Argument(help="A run directory, a model directory, or a Hub name.")],
-    env: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="Environment to take tasks from; by default those of the run."),
-    ] = None,
-    tasks: Annotated[int, typer.Option(min=2, help="Held-out tasks of each environment.")] = 200,
-    samples: Annotated[int, typer.Option(min=1, help="Completions of each task.")] = 4,
-    temperature: Annotated[float, typer.Option(min=0.0, help="0 is greedy decoding.")] = 1.0,
-    max_tokens: Annotated[int | None, typer.Option(min=1, help="Longest completion; by default the run's.")] = None,
-    engine: Annotated[str, typer.Option(help="auto, vllm or transformers.")] = "auto",
-    max_turns: Annotated[
-        int | None,
-        typer.Option(min=1, help="Attempts at a task, with feedback; above 1, set against best-of-n at equal tokens."),
-    ] = None,
-    output: Annotated[Path | None, typer.Option(help="Directory for the result and every completion.")] = None,
-) -> None:
-    """Measure a policy on held-out tasks: pass@1 and pass@k by domain, with 95% intervals over problems."""
-    from proofgrad.rl.evaluate_command import evaluate_model
-
-    evaluate_model(
-        model, envs=env or [], tasks=tasks, samples=samples, temperature=temperature,
-        max_tokens=max_tokens, engine=engine, max_turns=max_turns, output=output,
-    )  # fmt: skip
 
 
 @verify_app.command("lean")
@@ -190,7 +172,7 @@ def _verify_file(verifier: Any, path: Path, problem: Problem, candidate: str) ->
     return verdict
 
 
-@app.command()
+@app.command(rich_help_panel=EVALUATE)
 def audit(
     run: Annotated[Path, typer.Argument(help="A run directory.")],
     sample: Annotated[int, typer.Option(min=1, help="Candidates to take of each verifier and outcome.")] = 200,
@@ -201,17 +183,28 @@ def audit(
 
     Exit status 1 when a candidate that the run accepted is refused now.
     """
-    from proofgrad.rl.audit import audit_run
+    from proofgrad.rl.checks.audit import audit_run
 
     raise typer.Exit(0 if audit_run(run, size=sample, seed=seed, as_json=as_json) else 1)
 
 
-@app.command()
+@app.command(rich_help_panel=TRAIN)
 def doctor() -> None:
     """Say what is installed, what is missing, and the command that adds it."""
     from proofgrad.rl.doctor import examine
 
     raise typer.Exit(0 if examine(console) else 1)
+
+
+app.command("watch", rich_help_panel=TRAIN)(watch_command)
+app.command("eval", rich_help_panel=EVALUATE)(evaluate_command)
+app.command("score", rich_help_panel=EVALUATE)(score_command)
+app.command("compare", rich_help_panel=EVALUATE)(compare_command)
+app.command("chains", rich_help_panel=EVALUATE)(chains_command)
+app.command("trust", rich_help_panel=EVALUATE)(trust_command)
+app.command("report", rich_help_panel=EVALUATE)(report_command)
+app.command("export", rich_help_panel=TRAIN)(export_command)
+app.command("serve", rich_help_panel=VERIFY)(serve_command)
 
 
 def _read(path: Path) -> str:
@@ -244,8 +237,9 @@ def main() -> None:
         _complain(str(error))
         status = 2
     except (KeyboardInterrupt, typer.Abort):
-        is_training = "train" in sys.argv[1:2]
-        _complain(f"interrupted{'; go on with proofgrad train --resume RUN' if is_training else ''}")
+        go_on = {"train": "; go on with proofgrad train --resume RUN"}
+        go_on |= dict.fromkeys(("eval", "score"), "; the same command goes on where it was")
+        _complain(f"interrupted{go_on.get(''.join(sys.argv[1:2]), '')}")
         status = 130
     except Exception as error:
         # Wrong usage: click's exceptions, which newer versions of typer carry in a private module of their own.

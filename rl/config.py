@@ -26,6 +26,7 @@ __all__ = [
     "GRPOSettings",
     "GenerationConfig",
     "LoopConfig",
+    "LoraSettings",
     "PolicyConfig",
     "RefillConfig",
     "ScratchPolicy",
@@ -57,6 +58,24 @@ class ScratchPolicy(_Section):
     """Longest prompt and completion together, in tokens."""
 
 
+class LoraSettings(_Section):
+    """Low-rank adapters (LoRA, Hu et al. 2021, arXiv 2106.09685): a layer learns `alpha / rank` times B A beside its
+    frozen weight, with A and B of `rank` rows and columns."""
+
+    rank: int = Field(16, ge=1)
+    alpha: float = Field(32.0, gt=0)
+    dropout: float = Field(0.0, ge=0, lt=1)
+    """Share of an adapter's inputs that are set to 0 while training."""
+    target_modules: Literal["all-linear"] | list[str] = "all-linear"
+    """The layers that get adapters: all linear ones but the output layer, or names such as [q_proj, v_proj]."""
+
+    @model_validator(mode="after")
+    def _names_layers(self) -> LoraSettings:
+        if not self.target_modules:
+            raise ValueError("target_modules is empty: name layers, or write all-linear")
+        return self
+
+
 class PolicyConfig(_Section):
     """The policy to train: `path` of an existing one, or `scratch` to make a small one."""
 
@@ -64,6 +83,8 @@ class PolicyConfig(_Section):
     """A directory, or a name on the Hugging Face Hub."""
     scratch: ScratchPolicy | None = None
     dtype: Literal["float32", "bfloat16"] = "float32"
+    lora: LoraSettings | None = None
+    """Train adapters instead of the weights; null trains the weights."""
 
     @model_validator(mode="after")
     def _one_of(self) -> PolicyConfig:
@@ -94,6 +115,10 @@ class WarmStartConfig(_Section):
 
     demonstrations: int = Field(4000, ge=0)
     """For each environment; 0 leaves the warm start out."""
+    revisions: int = Field(0, ge=0)
+    """Demonstrated tasks of each environment that the policy tries once after that start. Its failed attempts, each
+    with the verifier's feedback behind it and a completion that passes to learn, make a second start, mixed with plain
+    demonstrations of the same tasks. A tokenizer made from scratch then knows feedback's words. 0 leaves it out."""
     epochs: float = Field(1.0, gt=0)
     batch_size: int = Field(64, ge=1)
     learning_rate: float = Field(2e-3, gt=0)
@@ -218,6 +243,24 @@ class GenerationConfig(_Section):
     max_tokens: int = Field(128, ge=1)
     vllm_memory: float = Field(0.3, gt=0, lt=1)
     """Share of GPU memory for vLLM; without a GPU, `VLLM_CPU_KVCACHE_SPACE` (GiB) decides."""
+    vllm_mode: Literal["colocate", "server"] = "colocate"
+    """colocate starts vLLM in each training process, on its GPU; server samples from a `vllm serve` on other GPUs."""
+    server_url: str = Field("http://127.0.0.1:8000", pattern=r"^https?://[^/\s]+/?$")
+    """Where that server listens."""
+    server_timeout_s: float = Field(240.0, ge=0)
+    """Seconds to wait for the server to be up when the run starts."""
+    request_timeout_s: float = Field(600.0, gt=0)
+    """Seconds without an answer after which a request has failed, and with it the run, which can then be resumed."""
+    server_requests: int = Field(256, ge=1)
+    """Completions that each training process has under way at the server at once."""
+    server_group_port: int = Field(51216, ge=1, le=65535)
+    """Port of the main process over which the server fetches new weights."""
+
+    @model_validator(mode="after")
+    def _server_is_vllm(self) -> GenerationConfig:
+        if self.vllm_mode == "server" and self.engine == "transformers":
+            raise ValueError("vllm_mode: server samples with vLLM: set engine to vllm or auto")
+        return self
 
 
 class LoopConfig(_Section):
@@ -225,12 +268,17 @@ class LoopConfig(_Section):
 
     max_turns: int = Field(1, ge=1)
     """Attempts at one task; 1 never shows the policy a verdict."""
+    next_attempt: Literal["revise", "fresh", "alternate", "when_stuck"] = "revise"
+    """What follows a failed attempt. revise: another, behind the verifier's feedback. fresh: the bare prompt again, as
+    if for the first time. alternate: a revision, then a fresh attempt, in turn. when_stuck: revisions until one repeats
+    the attempt before it, by its candidate or by its error in the same words, then a fresh attempt. The last two also
+    begin afresh where the context has no room for a revision. Attempts before the last fresh one are not trained on."""
     token_budget: int | None = Field(None, ge=1)
     """Most tokens that the policy may write for one task, over all turns; None bounds each turn alone."""
     halt_on_repeat: bool = True
-    """Stop when an attempt is the one before again, or fails in the same words."""
+    """Stop when an attempt is the one before again, or fails in the same words; for `next_attempt: revise`."""
     discount: float = Field(1.0, gt=0, le=1)
-    """A task verified at turn t (from 0) is worth discount ** t."""
+    """A task verified at turn t (from 0, counted since it was last begun afresh) is worth discount ** t."""
     partial_credit: float = Field(0.0, ge=0, lt=1)
     """What a failed task's best score counts, relative to the least that a verified one is worth. Whether a task is on
     the frontier is decided by outcomes alone."""

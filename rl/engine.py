@@ -13,12 +13,13 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Protocol
 
+from proofgrad.envs.base import Prompt
 from proofgrad.verifiers.errors import MissingExtraError
 from proofgrad.verifiers.vllm_environment import prepare_vllm_environment
 
@@ -31,6 +32,7 @@ __all__ = [
     "TransformersEngine",
     "VLLMEngine",
     "choose_engine",
+    "end_tokens",
     "start_vllm",
 ]
 
@@ -47,12 +49,14 @@ class Request:
         prompt_ids: the tokens to go on from.
         seed: 63 bits.
         max_tokens: the longest completion.
+        prompt: the same conversation so far as text or messages, for engines that know no tokens.
     """
 
     id: int
     prompt_ids: Sequence[int]
     seed: int
     max_tokens: int
+    prompt: Prompt = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +76,14 @@ class Completion:
         logprobs: log-probability of each token under the sampling distribution; same length as `token_ids`.
         text: decoded, without special tokens.
         truncated: whether `max_tokens` cut it off.
+        failure: why there is none, where its request failed: nothing of it is the policy's, and it is not judged.
     """
 
     token_ids: list[int]
     logprobs: list[float]
     text: str
     truncated: bool
+    failure: str = ""
 
 
 class Source(Protocol):
@@ -178,6 +184,14 @@ def start_vllm(model: str, *, max_model_len: int, memory: float, max_num_seqs: i
     )
 
 
+def end_tokens(model: Any, tokenizer: Any) -> list[int]:
+    """The tokens that end a completion of this model."""
+    configured = model.generation_config.eos_token_id
+    if configured is None:
+        return [tokenizer.eos_token_id]
+    return list(configured) if isinstance(configured, list) else [configured]
+
+
 def seed_round(requests: Sequence[Request]) -> None:
     """Seed torch's generators by the seeds of a round."""
     import torch
@@ -242,6 +256,56 @@ class VLLMEngine:
         return Completion(token_ids, logprobs, text, truncated=output.finish_reason == "length")
 
 
+class Follower:
+    """A logits processor that changes nothing: it sees each row's tokens come, and says when a completion has ended.
+
+    `model.generate` itself tells only when the longest row of a batch is done.
+
+    Args:
+        max_tokens: of each row.
+        ends: the tokens that end a completion.
+        temperature: divides the logits before their log-softmax is taken.
+        finished: called once with each row, its tokens and their log-probabilities.
+    """
+
+    def __init__(
+        self,
+        max_tokens: Sequence[int],
+        ends: Sequence[int],
+        temperature: float,
+        finished: Callable[[int, list[int], list[float]], None],
+    ) -> None:
+        self._max_tokens, self._ends = max_tokens, frozenset(ends)
+        self._temperature, self._finished = temperature, finished
+        self._tokens: list[list[int]] = [[] for _ in max_tokens]
+        self._logprobs: list[list[float]] = [[] for _ in max_tokens]
+        self._going = set(range(len(max_tokens)))
+        self._length = 0  # of the sequences seen last, prompt included
+        self._next_BV: Any = None
+
+    def __call__(self, input_ids: Any, scores: Any) -> Any:
+        """Before each token: `input_ids` (B, T) so far, logits `scores` (B, V) of the next."""
+        self.see(input_ids)
+        self._length = input_ids.shape[1]
+        self._next_BV = (scores.float() / self._temperature).log_softmax(dim=-1)
+        return scores
+
+    def see(self, sequences: Any) -> None:
+        """Take in the last token of each row; to be called with the whole sequences (B, T) at the end."""
+        if self._next_BV is None or sequences.shape[1] <= self._length:
+            return
+        last_B1 = sequences[:, self._length : self._length + 1]
+        logprobs = self._next_BV.gather(-1, last_B1).squeeze(-1).tolist()
+        for row, token in enumerate(last_B1.squeeze(-1).tolist()):
+            if row not in self._going:
+                continue
+            self._tokens[row].append(token)
+            self._logprobs[row].append(logprobs[row])
+            if token in self._ends or len(self._tokens[row]) == self._max_tokens[row]:
+                self._going.remove(row)
+                self._finished(row, self._tokens[row], self._logprobs[row])
+
+
 class TransformersEngine:
     """Batched `model.generate`: slower than vLLM on large batches, and needs nothing more than the trainer does."""
 
@@ -252,7 +316,7 @@ class TransformersEngine:
         self._model, self._tokenizer = model, tokenizer
 
     def generate(self, source: Source, temperature: float) -> None:
-        """Take all there is, sample it in batches, and ask for more."""
+        """Take all there is, sample it in batches, and ask for more; a completion is handed back as it ends."""
         while requests := source.take(wait=True):
             # Prompts of like length share a batch, so that little is padded.
             order = sorted(requests, key=lambda request: len(request.prompt_ids))
@@ -260,23 +324,29 @@ class TransformersEngine:
             per_sequence = self._model.config.get_text_config().vocab_size * longest
             batch_size = max(1, min(128, _LOGITS_IN_MEMORY // per_sequence))
             for start in range(0, len(order), batch_size):
-                chosen = order[start : start + batch_size]
-                for request, completion in zip(chosen, self._sample(chosen, temperature), strict=True):
-                    source.put(request.id, completion)
+                self._sample(order[start : start + batch_size], temperature, source)
 
-    def _sample(self, requests: Sequence[Request], temperature: float) -> list[Completion]:
+    def _sample(self, requests: Sequence[Request], temperature: float, source: Source) -> None:
         import torch
+        from transformers import LogitsProcessorList
 
-        pad, eos = self._tokenizer.pad_token_id, self._end_tokens()
+        pad, eos = self._tokenizer.pad_token_id, end_tokens(self._model, self._tokenizer)
         width = max(len(r.prompt_ids) for r in requests)
         input_ids_BT = torch.tensor([[pad] * (width - len(r.prompt_ids)) + list(r.prompt_ids) for r in requests])
         mask_BT = torch.tensor([[0] * (width - len(r.prompt_ids)) + [1] * len(r.prompt_ids) for r in requests])
         greedy = temperature == 0
+
+        def finished(row: int, token_ids: list[int], logprobs: list[float]) -> None:
+            text = self._tokenizer.decode(token_ids, skip_special_tokens=True)
+            completion = Completion(token_ids, logprobs, text, truncated=token_ids[-1] not in eos)
+            source.put(requests[row].id, completion)
+
+        follower = Follower([r.max_tokens for r in requests], eos, 1.0 if greedy else temperature, finished)
         was_training = self._model.training
         self._model.eval()
         with torch.no_grad(), own_generators():
             seed_round(requests)
-            out = self._model.generate(
+            sequences_BT = self._model.generate(
                 input_ids=input_ids_BT.to(self._model.device),
                 attention_mask=mask_BT.to(self._model.device),
                 max_new_tokens=max(request.max_tokens for request in requests),
@@ -286,31 +356,7 @@ class TransformersEngine:
                 top_p=None if greedy else 1.0,
                 pad_token_id=pad,
                 eos_token_id=eos,
-                return_dict_in_generate=True,
-                output_logits=True,
+                logits_processor=LogitsProcessorList([follower]),
             )
         self._model.train(was_training)
-        new_BT = out.sequences[:, width:].cpu()
-        scale = 1.0 if greedy else temperature
-        logprobs_TB = [
-            torch.log_softmax(logits_BV.float() / scale, dim=-1).cpu().gather(-1, new_BT[:, t : t + 1]).squeeze(-1)
-            for t, logits_BV in enumerate(out.logits)
-        ]
-        logprobs_BT = torch.stack(logprobs_TB, dim=1)
-        return [
-            self._cut(ids[: request.max_tokens], logprobs[: request.max_tokens], eos)
-            for request, ids, logprobs in zip(requests, new_BT.tolist(), logprobs_BT.tolist(), strict=True)
-        ]
-
-    def _end_tokens(self) -> list[int]:
-        configured = self._model.generation_config.eos_token_id
-        if configured is None:
-            return [self._tokenizer.eos_token_id]
-        return list(configured) if isinstance(configured, list) else [configured]
-
-    def _cut(self, token_ids: list[int], logprobs: list[float], eos: list[int]) -> Completion:
-        ends = [i for i, token in enumerate(token_ids) if token in eos]
-        length = ends[0] + 1 if ends else len(token_ids)
-        kept = token_ids[:length]
-        text = self._tokenizer.decode(kept, skip_special_tokens=True)
-        return Completion(kept, logprobs[:length], text, truncated=not ends)
+        follower.see(sequences_BT)

@@ -1,9 +1,10 @@
 """The policy loops on its own outputs: attempt, verdict, feedback, next attempt, until verified or out of budget.
 
 `Loop` is the source that an engine draws from. A completion is handed to the verifiers the moment it is finished; when
-its verdict is in, the task either halts or comes back with the environment's feedback as the next user turn, while
-other tasks are still being sampled. An engine that gives requests seeds of their own is fed as verdicts come in; for
-one that does not, turns are rounds, so that what is sampled does not hang on which verdict came first.
+its verdict is in, the task either halts, comes back with the environment's feedback as the next user turn, or is begun
+again from its bare prompt, while other tasks are still being sampled. An engine that gives requests seeds of their own
+is fed as verdicts come in; for one that does not, turns are rounds, so that what is sampled does not hang on which
+verdict came first.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Protocol
 
-from proofgrad.envs.base import Message, Task
+from proofgrad.envs.base import Message, Prompt, Task
 from proofgrad.rl.config import LoopConfig
 from proofgrad.rl.engine import Completion, Request
 from proofgrad.verifiers.base import Outcome, Verdict
 
-__all__ = ["Attempt", "Halt", "Judging", "Loop", "Turn", "follow_up"]
+__all__ = ["Attempt", "Halt", "Judging", "Loop", "Turn", "follow_up", "last_segment"]
 
 
 class Halt(StrEnum):
@@ -43,9 +44,11 @@ class Turn:
         candidate: what was judged of it; None where there was nothing.
         verdict: on the candidate.
         follow_up_ids: tokens put in behind the completion, which are nobody's action: feedback and the opening of the
-            next turn. Empty behind the last attempt.
+            next turn. Empty behind the last attempt, and where the next one begins again.
         seconds: from the moment its request was given to the engine until its completion was there; other requests
             were sampled beside it.
+        is_fresh: whether the task was begun again here, from the bare prompt, so that this attempt saw none of those
+            before it. The first attempt of all has nothing to begin again.
     """
 
     completion: Completion
@@ -53,6 +56,13 @@ class Turn:
     verdict: Verdict
     follow_up_ids: tuple[int, ...] = ()
     seconds: float = 0.0
+    is_fresh: bool = False
+
+
+def last_segment(turns: Sequence[Turn]) -> Sequence[Turn]:
+    """The turns since the task was last begun: with the prompt, all that the last attempt could see."""
+    begun = [place for place, turn in enumerate(turns) if turn.is_fresh]
+    return turns[begun[-1] :] if begun else turns
 
 
 class Judging(Protocol):
@@ -69,22 +79,30 @@ class Judging(Protocol):
 
 @dataclass(slots=True)
 class Attempt:
-    """A task on its way through the loop."""
+    """A task on its way through the loop.
+
+    Attributes:
+        turns: the attempts made.
+        halt: why there will be no further one; None while there may be.
+        begins_afresh: whether the next attempt sees none of `turns`.
+    """
 
     task: Task
     prompt_ids: list[int]
     seed: int
     turns: list[Turn] = field(default_factory=list)
     halt: Halt | None = None
+    begins_afresh: bool = False
 
     @property
     def ids_so_far(self) -> list[int]:
         """Prompt, completions and what was put in between, as the next turn goes on from them."""
-        return self.prompt_ids + [id_ for t in self.turns for id_ in (*t.completion.token_ids, *t.follow_up_ids)]
+        seen = [] if self.begins_afresh else last_segment(self.turns)
+        return self.prompt_ids + [id_ for t in seen for id_ in (*t.completion.token_ids, *t.follow_up_ids)]
 
     @property
     def tokens_spent(self) -> int:
-        """Tokens that the policy has written."""
+        """Tokens that the policy has written, over all turns."""
         return sum(len(turn.completion.token_ids) for turn in self.turns)
 
 
@@ -104,7 +122,9 @@ def follow_up(tokenizer: Any, task: Task, turns: Sequence[Turn], feedback: str) 
         asked = [*messages, Message(role="user", content=feedback.strip())]
         whole = tokenizer.apply_chat_template(asked, tokenize=False, add_generation_prompt=True)
         # Templates strip an answer, so the cut is made behind its stripped text; what closes it was sampled already.
-        closing = said.rpartition(last.text.strip())[2]
+        answer = last.text.strip()
+        opened = tokenizer.apply_chat_template(list(task.prompt), tokenize=False, add_generation_prompt=True)
+        closing = said.rpartition(answer)[2] if answer else said.removeprefix(opened)
         rest = closing + whole[len(said) :]
         end = tokenizer.decode(last.token_ids[-1:]) if last.token_ids and not last.truncated else ""
         text = rest.removeprefix(end) if end else rest
@@ -159,7 +179,8 @@ class Loop:
                 self._sampling += len(requests)
                 self._given.update(dict.fromkeys((request.id for request in requests), time.monotonic()))
                 return requests
-            if not wait or round_is_over:
+            # With one turn a verdict brings no request: whoever samples may go, and `finish` waits.
+            if not wait or round_is_over or self._settings.max_turns == 1:
                 return []
             self._wait()
 
@@ -168,7 +189,7 @@ class Loop:
         self._sampling -= 1
         self._judging += 1
         seconds = time.monotonic() - self._given.pop(request_id)
-        candidate, verdict = self._judge.submit(self._attempts[request_id].task, completion.text)
+        candidate, verdict = self._submit(self._attempts[request_id].task, completion)
 
         def arrived(done: Future[Verdict]) -> None:  # on a thread of the pool's
             with self._changed:
@@ -177,6 +198,13 @@ class Loop:
 
         verdict.add_done_callback(arrived)
         self._on_turn()
+
+    def _submit(self, task: Task, completion: Completion) -> tuple[str | None, Future[Verdict]]:
+        if not completion.failure:
+            return self._judge.submit(task, completion.text)
+        failed: Future[Verdict] = Future()
+        failed.set_result(Verdict.unknown("infra.generation", feedback=completion.failure))
+        return None, failed
 
     def finish(self) -> None:
         """Wait for the verdicts that are still out, which are those of last turns."""
@@ -198,7 +226,8 @@ class Loop:
         for number, completion, candidate, seconds, verdict in judged:
             self._judging -= 1
             attempt = self._attempts[number]
-            attempt.turns.append(Turn(completion, candidate, verdict.result(), seconds=seconds))
+            is_fresh, attempt.begins_afresh = attempt.begins_afresh, False
+            attempt.turns.append(Turn(completion, candidate, verdict.result(), seconds=seconds, is_fresh=is_fresh))
             attempt.halt = self._halted(attempt) or self._go_on(number)
 
     def _halted(self, attempt: Attempt) -> Halt | None:
@@ -209,22 +238,55 @@ class Loop:
             return Halt.UNKNOWN
         if len(attempt.turns) >= settings.max_turns:
             return Halt.TURNS
-        if settings.halt_on_repeat and len(attempt.turns) > 1 and _repeats(attempt.turns[-2], turn):
+        if settings.next_attempt == "revise" and settings.halt_on_repeat and _is_stuck(attempt.turns):
             return Halt.REPEATED
         return None
 
     def _go_on(self, number: int) -> Halt | None:
         """Give a task its next turn, unless there is no room for one."""
+        attempt, request = self._attempts[number], None
+        if not self._wants_fresh(attempt.turns):
+            request = self._revision(number)
+        if request is None and self._settings.next_attempt != "revise":
+            request = self._afresh(number)
+        if request is None:
+            return Halt.BUDGET
+        self._ready.append(request)
+        return None
+
+    def _wants_fresh(self, turns: Sequence[Turn]) -> bool:
+        """Whether the next attempt is to begin again, as the settings have it."""
+        match self._settings.next_attempt:
+            case "fresh":
+                return True
+            case "alternate":
+                return len(last_segment(turns)) > 1
+            case "when_stuck":
+                return _is_stuck(turns)
+            case "revise":
+                return False
+
+    def _revision(self, number: int) -> Request | None:
+        """The next turn behind the feedback on the last one; None where there is no room for it."""
         attempt = self._attempts[number]
         turn = attempt.turns[-1]
         feedback = self._judge.feedback(attempt.task, turn.verdict)
         ids = follow_up(self._tokenizer, attempt.task, attempt.turns, feedback)
         attempt.turns[-1] = replace(turn, follow_up_ids=ids)
         request = self._request(number)
-        if request.max_tokens < 1:
-            attempt.turns[-1] = turn
-            return Halt.BUDGET
-        self._ready.append(request)
+        if request.max_tokens >= 1:
+            return request
+        attempt.turns[-1] = turn
+        return None
+
+    def _afresh(self, number: int) -> Request | None:
+        """The next turn from the bare prompt; None where the budget of tokens is spent."""
+        attempt = self._attempts[number]
+        attempt.begins_afresh = True
+        request = self._request(number)
+        if request.max_tokens >= 1:
+            return request
+        attempt.begins_afresh = False
         return None
 
     def _first(self, number: int) -> Request | None:
@@ -247,14 +309,31 @@ class Loop:
         if self._context is not None:
             room = min(room, self._context - len(ids))
         # A turn's seed is a function of the task's and the turn's number: it does not hang on the order of verdicts.
-        return Request(number, ids, (attempt.seed + len(attempt.turns) * _NEXT_TURN) % 2**63, room)
+        seed = (attempt.seed + len(attempt.turns) * _NEXT_TURN) % 2**63
+        return Request(number, ids, seed, room, self._conversation(attempt))
+
+    def _conversation(self, attempt: Attempt) -> Prompt:
+        """What the next turn goes on from, as `ids_so_far` has it in tokens."""
+        prompt = attempt.task.prompt
+        for turn in [] if attempt.begins_afresh else last_segment(attempt.turns):
+            feedback = self._judge.feedback(attempt.task, turn.verdict).strip()
+            if isinstance(prompt, str):
+                prompt = f"{prompt}{turn.completion.text}\n{feedback}\n{attempt.task.prompt}"
+            else:
+                answer = Message(role="assistant", content=turn.completion.text)
+                prompt = [*prompt, answer, Message(role="user", content=feedback)]
+        return prompt
 
 
 # An odd number far from small ones: seeds of one task's turns never meet those of its neighbours.
 _NEXT_TURN = 0x5851_F42D_4C95_7F2D
 
 
-def _repeats(before: Turn, now: Turn) -> bool:
-    """Whether a turn brought nothing new: the same candidate, or the same error in the same words."""
+def _is_stuck(turns: Sequence[Turn]) -> bool:
+    """Whether the last revision brought nothing new: the same candidate, or the same error in the same words."""
+    seen = last_segment(turns)
+    if len(seen) < 2:
+        return False
+    before, now = seen[-2:]
     said = [(turn.verdict.reason, turn.verdict.feedback) for turn in (before, now)]
     return now.candidate == before.candidate or said[0] == said[1]

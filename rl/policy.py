@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -95,9 +95,18 @@ def make_policy(shape: ScratchPolicy, texts: Iterable[str], seed: int) -> Policy
     return Policy(model, tokenizer, "scratch")
 
 
-def save_policy(policy: Policy, directory: Path) -> None:
-    """Write weights, configuration and tokenizer as plain transformers files."""
-    policy.model.save_pretrained(directory)
+def save_policy(policy: Policy, directory: Path, state: Mapping[str, Any] | None = None) -> None:
+    """Write weights, configuration and tokenizer as plain transformers files.
+
+    Args:
+        policy: what to write.
+        directory: where to.
+        state: its whole state dict, where the model itself has only this process's share of the weights.
+    """
+    if state is not None:
+        # Gathered one by one, tied weights no longer look like the one tensor that they are.
+        state = {name: tensor for name, tensor in state.items() if name not in policy.model.all_tied_weights_keys}
+    policy.model.save_pretrained(directory, state_dict=state)
     policy.tokenizer.save_pretrained(directory)
 
 

@@ -19,7 +19,7 @@ from proofgrad.envs.curriculum import Level
 from proofgrad.rl.config import GRPOSettings, LoopConfig
 from proofgrad.rl.engine import Engine, Sampling
 from proofgrad.rl.groups import Batch, Group, grouped, has_no_variance, refill, unlikeliness_rewards
-from proofgrad.rl.loop import Attempt, Halt, Loop, Turn
+from proofgrad.rl.loop import Attempt, Halt, Loop, Turn, last_segment
 from proofgrad.rl.policy import prompt_ids
 from proofgrad.verifiers.base import Json, Outcome, Verdict
 from proofgrad.verifiers.pool import VerifierPool
@@ -51,10 +51,13 @@ Result: TypeAlias = tuple[Level, bool]
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
-    """A task from its prompt to its final verdict: one attempt, or several with feedback between them.
+    """A task from its prompt to its final verdict: one attempt, or several, with feedback between them or begun again.
+
+    What is trained on is the last segment: the attempts since the task was last begun from its bare prompt. With the
+    prompt before it, that is a whole trajectory as the policy sampled it; the attempts before are in `turns` alone.
 
     Attributes:
-        turns: the attempts, at least one.
+        turns: the attempts of all segments, at least one.
         halt: why there was no further one.
     """
 
@@ -69,23 +72,30 @@ class Rollout:
         return self.turns[-1].verdict
 
     @property
+    def segment(self) -> Sequence[Turn]:
+        """The attempts since the task was last begun."""
+        return last_segment(self.turns)
+
+    @property
     def completion_ids(self) -> list[int]:
-        """All that follows the prompt: the policy's tokens, and what was put in between."""
-        return [id_ for turn in self.turns for id_ in (*turn.completion.token_ids, *turn.follow_up_ids)]
+        """All that follows the prompt in the last segment: the policy's tokens, and what was put in between."""
+        return [id_ for turn in self.segment for id_ in (*turn.completion.token_ids, *turn.follow_up_ids)]
 
     @property
     def is_action(self) -> list[int]:
         """For each of `completion_ids`, 1 where the policy wrote it and 0 where it was put in, which has no loss."""
-        return [flag for t in self.turns for flag in (*[1] * len(t.completion.token_ids), *[0] * len(t.follow_up_ids))]
+        return [
+            flag for t in self.segment for flag in (*[1] * len(t.completion.token_ids), *[0] * len(t.follow_up_ids))
+        ]
 
     @property
     def logprobs(self) -> list[float]:
         """For each of `completion_ids`, its log-probability when it was sampled; 0 where it was put in."""
-        return [value for t in self.turns for value in (*t.completion.logprobs, *[0.0] * len(t.follow_up_ids))]
+        return [value for t in self.segment for value in (*t.completion.logprobs, *[0.0] * len(t.follow_up_ids))]
 
     @property
     def tokens(self) -> int:
-        """Tokens that the policy wrote."""
+        """Tokens that the policy wrote, over all segments."""
         return sum(len(turn.completion.token_ids) for turn in self.turns)
 
     @property
@@ -125,6 +135,7 @@ class Rollout:
 def _turn_row(turn: Turn) -> dict[str, Json]:
     return {
         "completion": turn.completion.text,
+        "is_fresh": turn.is_fresh,
         "candidate": turn.candidate,
         "outcome": turn.verdict.outcome.value,
         "score": turn.verdict.score,
@@ -239,13 +250,14 @@ def roll_out(
 def reward(rollout: Rollout, loop: LoopConfig) -> float | None:
     """What a rollout is worth: None for UNKNOWN, discount ** t when verified at turn t, else partial credit.
 
-    Partial credit is the best score of any turn, scaled to stay under the least that a verified task is worth.
+    Turns are those of the last segment, which is what is trained on: how often the task was begun before is not its
+    doing. Partial credit is the best score of these, scaled to stay under the least that a verified task is worth.
     """
     if rollout.verdict.outcome is Outcome.UNKNOWN:
         return None
     if rollout.verdict.is_pass:
-        return loop.discount ** (len(rollout.turns) - 1)
-    best = max(turn.verdict.score or 0.0 for turn in rollout.turns)
+        return loop.discount ** (len(rollout.segment) - 1)
+    best = max(turn.verdict.score or 0.0 for turn in rollout.segment)
     return loop.partial_credit * best * loop.discount ** (loop.max_turns - 1)
 
 

@@ -92,18 +92,22 @@ class RunDirectory:
         return sorted(found, key=lambda p: int(p.name.rpartition("-")[2]))
 
     def log(self, phase: str, step: int, metrics: Mapping[str, Any]) -> None:
-        """Append a line to metrics.jsonl."""
-        with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"phase": phase, "step": step, **metrics}) + "\n")
+        """Append a line to metrics.jsonl, on a line of its own behind one that a kill cut short."""
+        line = json.dumps({"phase": phase, "step": step, **metrics}) + "\n"
+        with (self.path / "metrics.jsonl").open("ab+") as file:
+            if file.tell():
+                file.seek(-1, os.SEEK_END)
+                line = line if file.read() == b"\n" else "\n" + line
+            file.write(line.encode())
 
     def metrics(self) -> list[dict[str, Any]]:
-        """All lines of metrics.jsonl; a last line that a kill cut short is left out."""
+        """All lines of metrics.jsonl; one that a kill cut short is left out."""
         path, rows = self.path / "metrics.jsonl", []
         for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
             try:
                 rows.append(json.loads(line))
             except json.JSONDecodeError:
-                break
+                continue
         return rows
 
     def forget_after(self, phase: str, step: int) -> None:

@@ -14,23 +14,18 @@ from proofgrad import verifiers as verifier_registry
 from proofgrad.envs.base import TRAIN, Env, Task
 from proofgrad.rl.config import Config, LoopConfig
 from proofgrad.rl.console import console
-from proofgrad.rl.engine import (
-    Engine,
-    Sampling,
-    TransformersEngine,
-    VLLMEngine,
-    choose_engine,
-)
+from proofgrad.rl.engine import Engine, Sampling, TransformersEngine, VLLMEngine, choose_engine, end_tokens
 from proofgrad.rl.policy import context_length
-from proofgrad.rl.rollout import Judge, Rollout, roll_out
+from proofgrad.rl.rollout import Judge, Pace, Rollout, roll_out
 from proofgrad.rl.run_directory import RunDirectory
+from proofgrad.rl.server_engine import ServerEngine, connect
 from proofgrad.verifiers.base import Verifier
-from proofgrad.verifiers.errors import ProofgradError, UnhealthyError
+from proofgrad.verifiers.errors import ConfigError, ProofgradError, UnhealthyError
 from proofgrad.verifiers.pool import VerifierPool
 from proofgrad.verifiers.store import VerdictStore
 from proofgrad.verifiers.vllm_environment import prepare_vllm_environment
 
-__all__ = ["Session", "make_envs", "make_pool", "make_verifiers"]
+__all__ = ["Session", "make_envs", "make_pool", "make_verifiers", "sharding"]
 
 
 _ONE_TURN = LoopConfig()
@@ -47,8 +42,10 @@ class Session:
     def __init__(self, config: Config, run: RunDirectory) -> None:
         self.config, self.run = config, run
         quiet_libraries()
-        self.engine_name, why = choose_engine(config.generation.engine)
-        self.say(f"generation by {self.engine_name}: {why}")
+        self.uses_server = config.generation.vllm_mode == "server"
+        self.engine_name, why = choose_engine("vllm" if self.uses_server else config.generation.engine)
+        self.say(f"generation by {self.engine_name}: {config.generation.server_url if self.uses_server else why}")
+        refuse_impossible(config, self.engine_name)
         if self.engine_name == "vllm":
             prepare_vllm_environment()
         self.envs = make_envs(config)
@@ -57,6 +54,7 @@ class Session:
         self.judge = Judge(self.envs, pool)
         self.tokenizer: Any = None
         self.context: int | None = None
+        self._server: Any = None
         if self.is_main_process():
             run.write_manifest(
                 config,
@@ -100,10 +98,26 @@ class Session:
         self.engine = self.engine_from(trainer)
 
     def engine_from(self, trainer: Any) -> Engine:
-        """The trainer's colocated vLLM, or its model itself."""
+        """The vLLM server, the trainer's colocated vLLM, or its model itself."""
+        model, tokenizer = trainer.accelerator.unwrap_model(trainer.model), trainer.processing_class
+        if self.uses_server:
+            requests = self.config.generation.server_requests
+            return ServerEngine(self.server(model), tokenizer, end_tokens(model, tokenizer), requests)
         if self.engine_name == "vllm":
-            return VLLMEngine(trainer.vllm_generation.llm, trainer.processing_class)
-        return TransformersEngine(trainer.accelerator.unwrap_model(trainer.model), trainer.processing_class)
+            return VLLMEngine(trainer.vllm_generation.llm, tokenizer)
+        return TransformersEngine(model, tokenizer)
+
+    def server(self, model: Any) -> Any:
+        """This process's client of the vLLM server.
+
+        Raises:
+            ConfigError: there is none, or it was not started for this policy.
+        """
+        if self._server is None:
+            # The server was given the policy before its warm start, if there was one to be had then.
+            models = [name for name in (self.config.policy.path, str(self.run.warm_start)) if name]
+            self._server = connect(self.config.generation, models, context_length(model))
+        return self._server
 
     def roll_out(
         self,
@@ -112,6 +126,7 @@ class Session:
         sampling: Sampling,
         loop: LoopConfig = _ONE_TURN,
         on_turn: Callable[[], None] = lambda: None,
+        pace: Pace | None = None,
     ) -> list[Rollout]:
         """Roll out on all processes together: each takes its share, and all get the whole."""
         from accelerate import PartialState
@@ -121,12 +136,56 @@ class Session:
         mine = range(state.process_index, len(tasks), state.num_processes)
         rollouts = roll_out(
             [tasks[i] for i in mine], [seeds[i] for i in mine],
-            self.engine, self.tokenizer, self.judge, sampling, loop, self.context, on_turn,
+            self.engine, self.tokenizer, self.judge, sampling, loop, self.context, on_turn, pace,
         )  # fmt: skip
         if state.num_processes == 1:
             return rollouts
         everyone = dict(gather_object(list(zip(mine, rollouts, strict=True))))
         return [everyone[i] for i in range(len(tasks))]
+
+
+def sharding() -> str | None:
+    """What spreads the weights over the processes: ``FSDP``, ``ZeRO-3``, or nothing; as accelerate's launcher says."""
+    if os.environ.get("WORLD_SIZE", "1") == "1":
+        return None
+    if os.environ.get("ACCELERATE_USE_FSDP", "false").lower() == "true":
+        return "FSDP"
+    is_deepspeed = os.environ.get("ACCELERATE_USE_DEEPSPEED", "false").lower() == "true"
+    return "ZeRO-3" if is_deepspeed and os.environ.get("ACCELERATE_DEEPSPEED_ZERO_STAGE") == "3" else None
+
+
+def refuse_impossible(config: Config, engine: str) -> None:
+    """Settings that cannot go together on this machine, said before anything is started.
+
+    Raises:
+        ConfigError: the first of them.
+    """
+    kind = sharding()
+    if kind and engine == "transformers":
+        raise ConfigError(
+            f"generation.engine: transformers needs whole weights in each process, and {kind} spreads them: take vllm, "
+            "or launch with --multi_gpu"
+        )
+    if kind and config.policy.lora:
+        raise ConfigError(
+            f"policy.lora: an adapter is too small to be spread by {kind}: launch with --multi_gpu, or leave lora out"
+        )
+    if kind and config.grpo.measure_kl and not config.grpo.kl_coefficient:
+        raise ConfigError(
+            f"grpo.measure_kl keeps a whole copy of the policy in each process, and {kind} spreads it: leave it out, "
+            "or set kl_coefficient"
+        )
+    if kind and config.warm_start.revisions:
+        raise ConfigError(
+            f"warm_start.revisions samples with whole weights in each process, and {kind} spreads them: set it to 0"
+        )
+    if config.generation.vllm_mode == "server":
+        import torch
+
+        if not torch.cuda.is_available():
+            raise ConfigError(
+                "generation.vllm_mode: server needs a GPU here, since its weights arrive by NCCL: take colocate"
+            )
 
 
 def _is_out_of_memory(error: BaseException | None) -> bool:

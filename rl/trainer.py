@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,12 +19,15 @@ from proofgrad.rl.config import Config, GRPOSettings, PolicyConfig
 from proofgrad.rl.console import track
 from proofgrad.rl.engine import Sampling, keep_weights_replaceable
 from proofgrad.rl.groups import Batch
+from proofgrad.rl.lora import StartReference, adapter_config, unmerge_exactly
 from proofgrad.rl.monitors import CollapseMonitor, EntropyMonitor
-from proofgrad.rl.policy import Policy, context_length, load_policy, save_policy
+from proofgrad.rl.policy import Policy, context_length
 from proofgrad.rl.progress import ProgressCallback
 from proofgrad.rl.reference import Reference
 from proofgrad.rl.rollout import Rollout, RolloutFunction, proved
 from proofgrad.rl.run_directory import write_text
+from proofgrad.rl.saving import give_engine, load_weights, save_trained
+from proofgrad.rl.session import sharding
 from proofgrad.rl.stream import TaskStream
 from proofgrad.verifiers.base import Outcome
 from proofgrad.verifiers.errors import ConfigError
@@ -83,17 +85,23 @@ def rollout_metrics(rollouts: Sequence[Rollout]) -> dict[str, float]:
 
 
 def build_trainer(session: Session, policy: Policy) -> ProofTrainer:
-    """The trainer, with vLLM started where that is the engine. Its tasks are set by `fit`.
+    """The trainer, with vLLM started or found where that is the engine. Its tasks are set by `fit`.
 
     Raises:
-        ConfigError: the processes cannot each have whole groups, and the configuration needs them to.
+        ConfigError: the processes cannot each have whole groups, and the configuration needs them to; adapters do not
+            fit the model; there is no server, or it was not started for this policy.
+        MissingExtraError: peft is not installed, and the configuration asks for adapters.
     """
     config = session.config
     refuse_split_groups(config.grpo, int(os.environ.get("WORLD_SIZE", "1")))
-    if session.engine_name == "vllm":
+    adapter = adapter_config(config.policy.lora, policy.model) if config.policy.lora else None
+    if session.uses_server:
+        session.say(f"waiting for the vLLM server at {config.generation.server_url}")
+        session.server(policy.model)
+    elif session.engine_name == "vllm":
         session.say("starting vLLM (half a minute or so)")
         keep_weights_replaceable()
-    rollout = RolloutFunction(
+    rollout = (_InStep if session.uses_server else RolloutFunction)(
         session.engine_from,
         session.judge,
         Sampling(config.generation.temperature, config.generation.max_tokens),
@@ -104,9 +112,11 @@ def build_trainer(session: Session, policy: Policy) -> ProofTrainer:
         grpo=config.grpo,
     )
     arguments = grpo_arguments(config, session.engine_name, str(session.run.path / "checkpoints"), policy)
-    reference = None
-    if config.grpo.measure_kl and not config.grpo.kl_coefficient:
-        reference = Reference(policy.model, config.generation.temperature, arguments.per_device_train_batch_size)
+    measures_kl = config.grpo.measure_kl and not config.grpo.kl_coefficient
+    scored = (config.generation.temperature, arguments.per_device_train_batch_size)
+    reference = Reference(policy.model, *scored) if measures_kl and not adapter else None
+    if adapter:
+        torch.manual_seed(config.seed)  # it starts at random, and a resumed run must start from the same
     trainer = ProofTrainer(
         model=policy.model,
         processing_class=policy.tokenizer,
@@ -114,9 +124,16 @@ def build_trainer(session: Session, policy: Policy) -> ProofTrainer:
         train_dataset=Dataset.from_list([{"prompt": ""}]),
         rollout_func=rollout,
         args=arguments,
+        peft_config=adapter,
     )
+    if adapter:
+        unmerge_exactly(trainer.model)
+        reference = StartReference(trainer.model, *scored) if measures_kl else None
     trainer.session, trainer.reference = session, reference
     trainer.remove_callback(PrinterCallback)
+    if session.uses_server:
+        # It was started with the policy as it was before the warm start, or by a run that trained it further.
+        give_engine(trainer, session.run.warm_start)
     return trainer
 
 
@@ -168,7 +185,10 @@ def grpo_arguments(config: Config, engine: str, output_dir: str, policy: Policy)
         max_grad_norm=grpo.max_grad_norm,
         shuffle_dataset=False,
         use_vllm=engine == "vllm",
-        vllm_mode="colocate",
+        vllm_mode=config.generation.vllm_mode,
+        vllm_server_base_url=config.generation.server_url,
+        vllm_server_timeout=config.generation.server_timeout_s,
+        vllm_group_port=config.generation.server_group_port,
         vllm_gpu_memory_utilization=config.generation.vllm_memory,
         vllm_max_model_length=context_length(policy.model),
         bf16=grpo.bf16 or (cuda and policy.model.dtype == torch.bfloat16),
@@ -183,6 +203,14 @@ def grpo_arguments(config: Config, engine: str, output_dir: str, policy: Policy)
         seed=config.seed,
         disable_tqdm=True,
     )
+
+
+class _InStep(RolloutFunction):
+    """Rollouts from a server: the main process gives it the new weights, and the others wait until it has."""
+
+    def __call__(self, prompts: Sequence[Any], trainer: Any) -> dict[str, list[Any]]:
+        trainer.accelerator.wait_for_everyone()
+        return super().__call__(prompts, trainer)
 
 
 class _Metrics(TrainerCallback):  # type: ignore[misc]  # transformers is untyped here
@@ -215,7 +243,9 @@ def fit(session: Session, trainer: ProofTrainer, stream: TaskStream) -> None:
     """
     run, config = session.run, session.config
     if (run.policy / "config.json").exists():
-        load_weights(trainer, str(run.policy))
+        if not sharding():  # else its engine is vLLM, and its own weights are of no use before they are spread
+            load_weights(trainer, run.path / "adapter" if config.policy.lora else run.policy)
+        give_engine(trainer, run.policy)
         return
     if prompts := stream.prompts():
         trainer.rollout_func.stream = stream
@@ -245,16 +275,10 @@ def fit(session: Session, trainer: ProofTrainer, stream: TaskStream) -> None:
         if (monitor.collapsed or entropy.fell) and monitor.best_checkpoint is not None:
             what = "the solved share collapsed" if monitor.collapsed else "the entropy fell below its floor"
             session.say(f"{what}; going back to {monitor.best_checkpoint.name}")
-            load_weights(trainer, str(monitor.best_checkpoint))
-    synchronise_engine(trainer)
-    trainer.accelerator.wait_for_everyone()
-    if session.is_main_process():
-        written = run.path / "policy.partial"
-        shutil.rmtree(written, ignore_errors=True)
-        model = trainer.accelerator.unwrap_model(trainer.model)
-        save_policy(Policy(model, trainer.processing_class, str(run.policy)), written)
-        run.move_into_place(written, run.policy)
-    trainer.accelerator.wait_for_everyone()
+            load_weights(trainer, monitor.best_checkpoint)
+    start = PolicyConfig(path=str(run.warm_start), dtype=config.policy.dtype)
+    save_trained(trainer, run, start if config.policy.lora else None)
+    give_engine(trainer, run.policy)
 
 
 def comparable_figure(config: Config) -> str:
@@ -262,16 +286,3 @@ def comparable_figure(config: Config) -> str:
     if config.grpo.curriculum.enabled:
         return "curriculum/solved"
     return "drawn_solved" if config.grpo.refill.rounds else "reward"
-
-
-def load_weights(trainer: ProofTrainer, path: str) -> None:
-    """Put a saved policy's weights into the trainer's model and its engine."""
-    saved = load_policy(PolicyConfig(path=path)).model.state_dict()
-    trainer.accelerator.unwrap_model(trainer.model).load_state_dict(saved)
-    synchronise_engine(trainer)
-
-
-def synchronise_engine(trainer: ProofTrainer) -> None:
-    """Give vLLM the trainer's present weights; transformers generation uses them as they are."""
-    if trainer.use_vllm:
-        trainer.vllm_generation.sync_weights()

@@ -13,7 +13,7 @@ import typer
 from typer.testing import CliRunner
 
 from proofgrad import verifiers
-from proofgrad.rl.serve_command import serve_command
+from proofgrad.rl.commands.serve import serve_command
 from proofgrad.verifiers.base import Verdict
 from proofgrad.verifiers.errors import ConfigError, ToolchainError
 from proofgrad.verifiers.server import create_app
@@ -133,7 +133,7 @@ def command():
 
 def start(*options, **env):
     script = (
-        "import typer; from proofgrad.rl.serve_command import serve_command; "
+        "import typer; from proofgrad.rl.commands.serve import serve_command; "
         "app = typer.Typer(); app.command()(serve_command); app()"
     )
     return subprocess.Popen(
@@ -200,7 +200,7 @@ def test_a_weak_token_in_the_environment_is_refused_and_not_repeated(monkeypatch
 
 
 def test_what_cannot_be_made_is_said_and_the_rest_is_served(monkeypatch):
-    from proofgrad.rl import serve_command as module
+    from proofgrad.rl.commands import serve as module
 
     served = {}
     monkeypatch.setattr(module, "serve", lambda made, **options: served.update(made))

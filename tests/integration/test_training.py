@@ -128,8 +128,8 @@ def test_resuming_a_finished_run_only_prints_its_result(undisturbed):
 
 def test_a_finished_run_can_be_evaluated_again(undisturbed, tmp_path):
     output = finish(
-        start("proofgrad.rl.cli", "eval", undisturbed, "--tasks", "10", "--samples", "2", "--max-turns", "2",
-              "--engine", "transformers", "--output", tmp_path / "result")
+        start("proofgrad.rl.cli", "eval", undisturbed, "--limit", "10", "--samples", "2", "--max-turns", "2",
+              "--engine", "transformers", "--output-dir", tmp_path / "result")
     )  # fmt: skip
     assert "pass@2" in output
     assert "best-of-n" in output

@@ -39,7 +39,25 @@ def files(tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize("command", [[], ["train"], ["eval"], ["verify"], ["verify", "lean"], ["verify", "program"]])
+COMMANDS = [
+    "train",
+    "watch",
+    "export",
+    "doctor",
+    "eval",
+    "score",
+    "compare",
+    "chains",
+    "trust",
+    "audit",
+    "report",
+    "serve",
+    "verify",
+    "rubric",
+]
+
+
+@pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS), ["verify", "lean"], ["verify", "program"]])
 def test_help_is_there_for_every_command(command):
     done = proofgrad(*command, "--help")
     assert done.returncode == 0
@@ -155,8 +173,8 @@ def test_resuming_what_is_no_run_is_explained(tmp_path):
 
 
 def test_evaluating_nothing_says_what_to_give(tmp_path):
-    assert "--env NAME" in one_line(proofgrad("eval", tmp_path))
-    assert "there is no model in" in one_line(proofgrad("eval", "./nowhere", "--env", "synthesis"))
+    assert "--tasks NAME" in one_line(proofgrad("eval", tmp_path))
+    assert "there is no model in" in one_line(proofgrad("eval", "./nowhere", "--tasks", "synthesis"))
 
 
 def test_an_unknown_option_is_one_line():

@@ -1,10 +1,12 @@
 """transformers generation: what comes back is what the policy said, with its log-probabilities."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
 from proofgrad.rl import engine as engines
-from proofgrad.rl.engine import Request, TransformersEngine, choose_engine
+from proofgrad.rl.engine import Request, TransformersEngine, choose_engine, end_tokens
 from proofgrad.verifiers.errors import MissingExtraError
 
 
@@ -44,6 +46,31 @@ def test_every_request_is_answered_once_whatever_the_lengths(tiny_policy):
     _, completions = sample(tiny_policy, ["x" * n for n in (1, 40, 3, 17)])
     assert len(completions) == 4
     assert all(1 <= len(c.token_ids) <= 10 for c in completions)
+
+
+def test_a_completion_is_handed_back_while_others_are_still_being_written(tiny_policy):
+    ids = tiny_policy.tokenizer("theorem")["input_ids"]
+    requests = [Request(0, ids, 0, 40), Request(1, ids, 0, 2), Request(2, ids, 0, 5)]
+    source, steps, at = Once(requests), [], {}
+    counting = tiny_policy.model.register_forward_hook(lambda *_: steps.append(1))
+    put = source.put
+
+    def noted(request_id, completion):
+        at[request_id] = len(steps)
+        put(request_id, completion)
+
+    source.put = noted
+    try:
+        TransformersEngine(tiny_policy.model, tiny_policy.tokenizer).generate(source, 1.0)
+    finally:
+        counting.remove()
+    written = {i: len(source.found[i].token_ids) for i in source.found}
+    assert written[1] <= 2
+    assert written[2] <= 5
+    longest = max(written, key=written.get)
+    for request_id, tokens in written.items():
+        assert at[request_id] <= tokens + 1
+    assert at[longest] == len(steps)
 
 
 def test_a_completion_without_an_end_is_marked_truncated(tiny_policy):
@@ -88,3 +115,9 @@ def test_without_a_compiler_vllm_on_a_cpu_is_not_taken(monkeypatch):
 
 def test_a_named_engine_is_taken():
     assert choose_engine("transformers")[0] == "transformers"
+
+
+@pytest.mark.parametrize(("configured", "ends"), [(None, [7]), (5, [5]), ([5, 6], [5, 6])])
+def test_a_model_ends_where_its_generation_config_says_or_else_its_tokenizer(configured, ends):
+    model = SimpleNamespace(generation_config=SimpleNamespace(eos_token_id=configured))
+    assert end_tokens(model, SimpleNamespace(eos_token_id=7)) == ends

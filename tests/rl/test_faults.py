@@ -82,11 +82,11 @@ def breaks_down(monkeypatch, when, fault):
     """Have `fault` happen once sampling began for the `when`-th time."""
     calls, sample = [], TransformersEngine._sample
 
-    def sampled(engine, requests, temperature):
+    def sampled(engine, requests, temperature, source):
         calls.append(len(requests))
         if len(calls) == when:
             fault()
-        return sample(engine, requests, temperature)
+        return sample(engine, requests, temperature, source)
 
     monkeypatch.setattr(TransformersEngine, "_sample", sampled)
 

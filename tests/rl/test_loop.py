@@ -1,15 +1,18 @@
 """The policy loops on its own outputs: turns, budgets, halting, and what of a trajectory is the policy's own."""
 
+import json
 import threading
 from collections import defaultdict
 from concurrent.futures import Future
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from proofgrad.envs.base import Task
 from proofgrad.rl.config import LoopConfig
 from proofgrad.rl.engine import Completion, Sampling, TransformersEngine
-from proofgrad.rl.loop import Attempt, Halt, Loop, Turn, follow_up
+from proofgrad.rl.loop import Attempt, Halt, Loop, Turn, follow_up, last_segment
 from proofgrad.rl.policy import prompt_ids
 from proofgrad.rl.rollout import Judge, Pace, Rollout, reward, roll_out
 from proofgrad.verifiers.base import Outcome, Verdict
@@ -140,6 +143,110 @@ def test_a_budget_of_tokens_shortens_the_last_turn():
     (rollout,), engine = run({"a": [wrong("a"), wrong("b")]}, max_turns=5, token_budget=13)
     assert [requests[0].max_tokens for requests in engine.rounds] == [13, 3]
     assert rollout.tokens == 13
+
+
+def freshness(rollout):
+    return "".join("F" if turn.is_fresh else "-" for turn in rollout.turns)
+
+
+A, B, C = wrong("a"), wrong("b"), wrong("c")
+
+
+@pytest.mark.parametrize(
+    ("policy", "script", "pattern", "halt"),
+    [
+        ("revise", [A, B, C, A, B], "-----", Halt.TURNS),
+        ("fresh", [A, B, C, A, B], "-FFFF", Halt.TURNS),
+        ("fresh", [A, A, A, A, A], "-FFFF", Halt.TURNS),  # drawn anew, the same is no sign of being stuck
+        ("alternate", [A, B, C, A, B], "--F-F", Halt.TURNS),
+        ("alternate", [A, A, A, A, A], "--F-F", Halt.TURNS),
+        ("when_stuck", [A, B, C, A, B], "-----", Halt.TURNS),
+        ("when_stuck", [A, A, A, B, B], "--F--", Halt.TURNS),  # the third saw neither of those before it
+        ("when_stuck", [A, A, A, A, RIGHT], "--F-F", Halt.VERIFIED),
+        ("revise", [A, A], "--", Halt.REPEATED),
+        ("fresh", [A, Verdict.unknown("infra.x")], "-F", Halt.UNKNOWN),
+    ],
+)
+def test_what_follows_a_failed_attempt_is_a_named_choice(policy, script, pattern, halt):
+    (rollout,), engine = run({"a": script}, max_turns=5, next_attempt=policy)
+    assert (freshness(rollout), rollout.halt) == (pattern, halt)
+    for turn, (request,) in zip(rollout.turns, engine.rounds, strict=True):
+        if turn.is_fresh:
+            assert text_of(request) == "Q:"
+
+
+def test_only_the_last_segment_is_trained_on_and_all_of_it_is_paid_for():
+    (rollout,), _ = run({"a": [wrong("x"), wrong("y"), wrong("z"), RIGHT]}, max_turns=4, next_attempt="alternate")
+    inserted = "\nNo: z\nQ:"
+    assert "".join(map(chr, rollout.completion_ids)) == f"answer 0 3{inserted}answer 0 4"
+    assert rollout.is_action == [1] * 10 + [0] * len(inserted) + [1] * 10
+    assert rollout.logprobs == [-1.0] * 10 + [0.0] * len(inserted) + [-1.0] * 10
+    assert rollout.tokens == 40
+    assert rollout.turns[1].follow_up_ids == ()  # what nobody reads is not put in
+    row = rollout.to_row()
+    assert (row["turn_count"], row["tokens"], row["logprob"]) == (4, 40, -20.0)
+    assert [turn["is_fresh"] for turn in json.loads(row["turns"])] == [False, False, True, False]
+
+
+def test_a_revision_without_room_in_the_context_gives_way_to_a_fresh_attempt():
+    for policy in ("alternate", "when_stuck"):
+        (rollout,), _ = run({"a": [A, B, RIGHT]}, max_turns=3, next_attempt=policy, context=15)
+        assert (freshness(rollout), rollout.halt) == ("-FF", Halt.VERIFIED)
+        assert all(turn.follow_up_ids == () for turn in rollout.turns)
+
+
+VERDICTS = st.one_of(
+    st.just(RIGHT), st.just(Verdict.unknown("infra.x")),
+    st.builds(wrong, st.sampled_from("ab"), st.sampled_from([0.0, 0.5, 1.0])),
+    st.builds(wrong, st.sampled_from("ab"), st.sampled_from([0.0, 0.5, 1.0])),
+    st.builds(wrong, st.sampled_from("ab"), st.sampled_from([0.0, 0.5, 1.0])),
+)  # fmt: skip
+LOOPS = st.fixed_dictionaries(
+    {
+        "next_attempt": st.sampled_from(["revise", "fresh", "alternate", "when_stuck"]),
+        "max_turns": st.integers(1, 6),
+        "token_budget": st.none() | st.integers(1, 60),
+        "context": st.none() | st.integers(5, 90),
+        "halt_on_repeat": st.booleans(),
+    }
+)
+
+
+@settings(max_examples=150)
+@given(scripts=st.lists(st.lists(VERDICTS, min_size=6, max_size=6), min_size=1, max_size=3), loop=LOOPS)
+def test_whatever_the_verdicts_the_last_segment_is_what_the_policy_saw_and_wrote(scripts, loop):
+    rollouts, engine = run({f"t{n}": script for n, script in enumerate(scripts)}, **loop)
+    for number, rollout in enumerate(rollouts):
+        asked = [request for requests in engine.rounds for request in requests if request.id == number]
+        last = rollout.turns[-1].completion.token_ids
+        assert len(asked) == len(rollout.turns) <= loop["max_turns"]
+        assert [*rollout.prompt_ids, *rollout.completion_ids] == [*asked[-1].prompt_ids, *last]
+        assert len(rollout.completion_ids) == len(rollout.is_action) == len(rollout.logprobs)
+        assert sum(rollout.is_action) == sum(len(turn.completion.token_ids) for turn in last_segment(rollout.turns))
+        assert rollout.tokens == sum(len(turn.completion.token_ids) for turn in rollout.turns)
+        assert rollout.tokens <= (loop["token_budget"] or 1000)
+        assert len(rollout.prompt_ids) + len(rollout.completion_ids) <= (loop["context"] or 1000)
+        assert all(turn.verdict.outcome is Outcome.FAIL for turn in rollout.turns[:-1])
+        assert not rollout.turns[0].is_fresh
+        assert loop["next_attempt"] != "revise" or not any(turn.is_fresh for turn in rollout.turns)
+        assert len({request.seed for request in asked}) == len(asked)
+
+
+@given(
+    verdicts=st.lists(st.tuples(VERDICTS, st.booleans()), min_size=2, max_size=6),
+    discount=st.floats(0.1, 1.0), partial=st.floats(0.0, 0.99),
+)  # fmt: skip
+def test_a_reward_is_what_the_last_segment_alone_is_worth_and_a_failure_is_under_every_pass(
+    verdicts, discount, partial
+):
+    loop = LoopConfig(max_turns=6, discount=discount, partial_credit=partial, next_attempt="when_stuck")
+    turns = [Turn(Completion([1], [0.0], "x", False), "x", v, is_fresh=fresh) for v, fresh in verdicts]
+    rollout = Rollout(task_of("a"), [1], tuple(turns), Halt.TURNS)
+    worth = reward(rollout, loop)
+    assert worth == reward(Rollout(task_of("a"), [1], tuple(rollout.segment), Halt.TURNS), loop)
+    if rollout.verdict.outcome is Outcome.FAIL:
+        latest_pass = reward(a_rollout(*[wrong()] * 5, RIGHT), loop)
+        assert 0 <= worth < latest_pass
 
 
 def test_a_prompt_that_fills_the_context_fails_without_an_attempt():

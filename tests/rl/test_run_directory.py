@@ -43,6 +43,9 @@ def test_a_metrics_line_that_a_kill_cut_short_is_left_out(config):
     with (run.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
         file.write('{"phase": "grpo", "st')
     assert run.metrics() == [{"phase": "grpo", "step": 1, "reward": 0.5}]
+    run.log("grpo", 2, {"reward": 0.6})
+    run.log("grpo", 3, {"reward": 0.7})
+    assert [row["step"] for row in run.metrics()] == [1, 2, 3]
 
 
 def test_steps_that_will_be_done_again_are_forgotten(config):

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from proofgrad.rl.rubric_command import rubric_app
+from proofgrad.rl.commands.rubric import rubric_app
 from proofgrad.verifiers.errors import ConfigError, ProofgradError
 from proofgrad.verifiers.rubric import RubricVerifier, load_examples, load_rubric
 
-SAFETY = Path(__file__).parents[2] / "configs" / "rubrics" / "safety_advice.yaml"
+SAFETY = Path(__file__).parents[3] / "configs" / "rubrics" / "safety_advice.yaml"
 
 
 def proofgrad(*args):

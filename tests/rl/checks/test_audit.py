@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from proofgrad.rl.audit import audit_run, judge_again, judged_in, sample
+from proofgrad.rl.checks.audit import audit_run, judge_again, judged_in, sample
 from proofgrad.rl.config import Config
 from proofgrad.rl.run_directory import RunDirectory
 from proofgrad.rl.stats import upper_bound

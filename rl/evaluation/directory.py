@@ -1,0 +1,283 @@
+"""An evaluation's directory: what is written, in which order, and how it is read again.
+
+settings.json           what was asked; first
+environment.json        what it was judged with and on: sandbox layers, Lean, package versions
+completions/NNNNN.*     a finished chunk: its rows (parquet, written last) and how long it took (json)
+rollouts.parquet        a row for every sample
+revised.parquet         with more than one turn: a row for every trajectory, whose first attempt is the sample
+best-of-n.parquet       with more than one turn: the pool of independent attempts, samples included
+revision.json           with more than one turn: revising against best-of-n
+evaluation.json         the result; last
+
+A chunk's rows hold all that its rollouts are made of, so that they can be judged again, and the rest written again.
+Writes are whole or absent.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from proofgrad.envs.base import Prompt, Task
+from proofgrad.rl.engine import Completion
+from proofgrad.rl.evaluate import Evaluation, sample_plan, summarise
+from proofgrad.rl.evaluation.settings import EvaluationSettings, difference
+from proofgrad.rl.evaluation.stored import read_rows
+from proofgrad.rl.loop import Halt, Turn
+from proofgrad.rl.revision import ATTEMPTS_PER_TURN, Revision, compare_revision
+from proofgrad.rl.rollout import Rollout, sample_seed
+from proofgrad.rl.run_directory import write_rows, write_text
+from proofgrad.verifiers.base import Json, Outcome, Verdict
+from proofgrad.verifiers.errors import ConfigError
+
+__all__ = ["BEST_OF_N", "SAMPLES", "EvaluationDirectory", "Item", "Pace", "Sampled", "plan"]
+
+SAMPLES, BEST_OF_N = "samples", "best-of-n"
+_NOT_JUDGED = "infra.not_judged"
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One rollout to make.
+
+    Attributes:
+        part: SAMPLES, for pass@k and the trajectories that go on from there, or BEST_OF_N, for further independent
+            attempts that revising is set against.
+        task: what is asked.
+        sample: its place among the task's of that part.
+        seed: 63 bits.
+    """
+
+    part: str
+    task: Task
+    sample: int
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """An item and what became of it."""
+
+    item: Item
+    rollout: Rollout
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether a verifier has been asked, or there was nothing to ask about."""
+        return self.rollout.verdict.reason != _NOT_JUDGED
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """What a chunk took: tokens, seconds, and those of them in which nothing was sampled for want of verdicts."""
+
+    tokens: int = 0
+    seconds: float = 0.0
+    waited_s: float = 0.0
+
+    def __add__(self, other: Pace) -> Pace:
+        return Pace(self.tokens + other.tokens, self.seconds + other.seconds, self.waited_s + other.waited_s)
+
+
+def plan(tasks: Sequence[Task], settings: EvaluationSettings) -> list[Item]:
+    """Every rollout of an evaluation, in order.
+
+    With more than one turn, the first attempts of the trajectories are the samples of pass@k. Each is also the first of
+    the independent attempts that its trajectory is set against; only the others are sampled for that.
+    """
+    samples, turns = settings.samples, settings.loop.max_turns
+    repeated, seeds = sample_plan(tasks, samples, settings.seed)
+    items = [
+        Item(SAMPLES, task, number % samples, seed)
+        for number, (task, seed) in enumerate(zip(repeated, seeds, strict=True))
+    ]
+    more = samples * (ATTEMPTS_PER_TURN * turns - 1) if turns > 1 else 0
+    also = (settings.seed,) if settings.seed else ()
+    return items + [
+        Item(BEST_OF_N, task, number, sample_seed(BEST_OF_N, *also, task.id, number))
+        for task in tasks
+        for number in range(more)
+    ]
+
+
+class EvaluationDirectory:
+    """Paths, readers and writers of one evaluation."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.completions = path / "completions"
+
+    def begin(self, settings: EvaluationSettings, *, fresh: bool = False) -> None:
+        """Make the directory, or go on with it.
+
+        Raises:
+            ConfigError: it holds something else, or an evaluation with other settings.
+        """
+        file = self.path / "settings.json"
+        if fresh and file.is_file():
+            shutil.rmtree(self.path)
+        if file.is_file():
+            was = EvaluationSettings.load(file)
+            if (found := difference(was, settings)) is not None:
+                remedy = "name another --output-dir, or take it again with --fresh"
+                if found.startswith("verifiers"):
+                    remedy = f"proofgrad score {self.path} judges it again"
+                raise ConfigError(f"the evaluation in '{self.path}' was taken with {found}: {remedy}")
+            settings = settings.model_copy(update={"verifiers": settings.verifiers or was.verifiers})
+        elif self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            raise ConfigError(f"'{self.path}' holds something else than an evaluation: name another --output-dir")
+        self.completions.mkdir(parents=True, exist_ok=True)
+        write_text(file, settings.to_text())
+
+    def settings(self) -> EvaluationSettings:
+        """What was asked.
+
+        Raises:
+            ConfigError: there is no evaluation here.
+        """
+        if not (self.path / "settings.json").is_file():
+            raise ConfigError(f"there is no evaluation in '{self.path}' (no settings.json): name one of proofgrad eval")
+        return EvaluationSettings.load(self.path / "settings.json")
+
+    def keep_verifiers(self, versions: Mapping[str, str]) -> None:
+        """Record what the verdicts are now those of."""
+        settings = self.settings().model_copy(update={"verifiers": dict(versions)})
+        write_text(self.path / "settings.json", settings.to_text())
+
+    def chunk(self, number: int) -> Path:
+        """The file of a chunk, which is there when the chunk is finished."""
+        return self.completions / f"{number:05d}.parquet"
+
+    def chunks(self) -> list[Path]:
+        """The finished chunks, in order."""
+        return sorted(self.completions.glob("*.parquet"))
+
+    def write_chunk(self, number: int, sampled: Sequence[Sampled], pace: Pace) -> None:
+        """Store a finished chunk."""
+        write_text(self.chunk(number).with_suffix(".json"), json.dumps(asdict(pace)))
+        write_chunk_rows(self.chunk(number), sampled)
+
+    def pace(self) -> Pace:
+        """What the finished chunks took together."""
+        files = [file.with_suffix(".json") for file in self.chunks()]
+        return sum((Pace(**json.loads(file.read_text(encoding="utf-8"))) for file in files if file.is_file()), Pace())
+
+    def finish(self, tasks: Sequence[Task], settings: EvaluationSettings) -> tuple[Evaluation, list[Revision]]:
+        """Put the chunks together: tables, what revising buys, and the result, which is written last."""
+        sampled = [one for file in self.chunks() for one in read_chunk(file)]
+        trajectories = [one for one in sampled if one.item.part == SAMPLES]
+        firsts = [replace(one, rollout=_first_attempt(one.rollout)) for one in trajectories]
+        pace = self.pace()
+        evaluation = summarise(
+            tasks, [one.rollout for one in firsts], settings.evaluation, policy=settings.model, engine=settings.engine,
+            verifiers=settings.verifiers, seconds=pace.seconds, waiting_seconds=round(pace.waited_s, 2),
+            suite=settings.suite, seed=settings.seed, max_tokens=settings.max_tokens, ks=settings.ks,
+        )  # fmt: skip
+        evaluation = replace(evaluation, tokens=pace.tokens)
+        write_rows(self.path / "rollouts.parquet", [_row(one) for one in firsts])
+        revisions: list[Revision] = []
+        if settings.loop.max_turns > 1:
+            pool = _pool(firsts, [one for one in sampled if one.item.part == BEST_OF_N])
+            write_rows(self.path / "revised.parquet", [_row(one) for one in trajectories])
+            write_rows(self.path / "best-of-n.parquet", [_row(one) for one in pool])
+            try:
+                revisions = compare_revision([one.rollout for one in trajectories], [one.rollout for one in pool])
+            except ConfigError:
+                revisions = []  # too few problems could be judged: that is to be seen in the table, and loses nothing
+            write_text(self.path / "revision.json", json.dumps([asdict(row) for row in revisions], indent=1))
+        evaluation.save(self.path / "evaluation.json")
+        return evaluation, revisions
+
+
+def write_chunk_rows(path: Path, sampled: Sequence[Sampled]) -> None:
+    """A chunk's parquet file."""
+    write_rows(path, [_stored(one) for one in sampled])
+
+
+def read_chunk(path: Path) -> list[Sampled]:
+    """What `write_chunk_rows` wrote; verdicts come without their evidence.
+
+    Raises:
+        ConfigError: the file cannot be read.
+    """
+    try:
+        return [_sampled(row) for row in read_rows(path)]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ConfigError(f"'{path}' does not hold what an evaluation stores ({error!r}): take it again") from error
+
+
+def _row(one: Sampled) -> dict[str, Json]:
+    row = one.rollout.to_row()
+    turns = one.rollout.turns
+    # An endpoint need not tell log-probabilities, and none is not a likely one.
+    if any(len(turn.completion.logprobs) != len(turn.completion.token_ids) for turn in turns):
+        row["logprob"] = None
+    return {**row, "sample": one.item.sample}
+
+
+def _stored(one: Sampled) -> dict[str, Json]:
+    """A row from which `_sampled` makes the same again."""
+    ids = [
+        [list(turn.completion.token_ids), list(turn.completion.logprobs), list(turn.follow_up_ids)]
+        for turn in one.rollout.turns
+    ]
+    own: dict[str, Json] = {
+        "part": one.item.part,
+        "seed": one.item.seed,
+        "asked": json.dumps(one.item.task.prompt),
+        "prompt_ids": json.dumps(one.rollout.prompt_ids),
+        "ids": json.dumps(ids),
+        "cut": json.dumps([turn.completion.truncated for turn in one.rollout.turns]),
+    }
+    return {**_row(one), **own}
+
+
+def _sampled(row: Mapping[str, Any]) -> Sampled:
+    prompt: Prompt = json.loads(row["asked"])
+    names = ("problem", "verifier", "domain", "difficulty", "split", "source")
+    task = Task(row["task"], prompt, *(row[name] for name in names))
+    ids, cut = json.loads(row["ids"]), json.loads(row["cut"])
+    turns = tuple(_turn(*parts) for parts in zip(row["turns"], ids, cut, strict=True))
+    rollout = Rollout(task, json.loads(row["prompt_ids"]), turns, Halt(row["halt"]))
+    return Sampled(Item(row["part"], task, row["sample"], row["seed"]), rollout)
+
+
+def _turn(row: Mapping[str, Any], ids: Sequence[Any], is_cut: bool) -> Turn:
+    token_ids, logprobs, follow_up_ids = ids
+    verdict = Verdict(
+        Outcome(row["outcome"]), row["score"], row["reason"], row["feedback"], seconds=row["verify_seconds"]
+    )
+    failure = row["feedback"] if row["reason"] == "infra.generation" else ""
+    completion = Completion(token_ids, logprobs, row["completion"], is_cut, failure)
+    return Turn(
+        completion, row["candidate"], verdict, tuple(follow_up_ids), row["generate_seconds"], row.get("is_fresh", False)
+    )
+
+
+def _first_attempt(rollout: Rollout) -> Rollout:
+    """What a rollout would be had it had one turn."""
+    if len(rollout.turns) == 1:
+        return rollout
+    return replace(rollout, turns=(replace(rollout.turns[0], follow_up_ids=()),), halt=Halt.TURNS)
+
+
+def _pool(firsts: Iterable[Sampled], others: Iterable[Sampled]) -> list[Sampled]:
+    """For each sample of a task, itself and its share of the further attempts; `compare_revision` deals them out so."""
+    further: dict[str, list[Sampled]] = {}
+    for one in others:
+        further.setdefault(one.item.task.id, []).append(one)
+    by_task: dict[str, list[Sampled]] = {}
+    for one in firsts:
+        by_task.setdefault(one.item.task.id, []).append(one)
+    pool: list[Sampled] = []
+    for name, samples in by_task.items():
+        each = len(further.get(name, ())) // len(samples)
+        for number, first in enumerate(samples):
+            share = [first, *further.get(name, [])[number * each : (number + 1) * each]]
+            start = number * (each + 1)
+            pool += [replace(one, item=replace(one.item, sample=start + n)) for n, one in enumerate(share)]
+    return pool

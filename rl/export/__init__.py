@@ -1,0 +1,1 @@
+"""A policy made ready to publish: plain transformers files and a model card of what its run recorded."""

@@ -1,0 +1,69 @@
+"""Curves of a training run, from its metrics.jsonl: which figures belong on one chart, and in which unit."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+__all__ = ["curves_of"]
+
+_PHASES = {"warm-start": "Warm start", "revisions": "Warm start on revisions", "grpo": "GRPO"}
+
+# Title, unit, note, and the figures on it: a whole name, or everything that begins with one that ends in "/".
+_CHARTS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
+    ("Reward", "number", "mean over the batch", ("reward",)),
+    ("Solved", "share", "of the judged completions of a batch", ("solved/", "drawn_solved")),
+    ("Loss", "number", "", ("loss",)),
+    ("KL divergence", "number", "from the policy at the start, nats a token", ("kl",)),
+    ("Entropy", "number", "nats a token", ("entropy",)),
+    ("Unknown and cut off", "share", "of the completions of a batch", ("unknown", "truncated")),
+    (
+        "Groups that teach nothing", "share", "all verified or all failed",
+        ("zero_variance", "zero_variance_left", "frac_reward_zero_std"),
+    ),
+    ("Turns", "number", "a rollout", ("turns",)),
+    ("Tokens a second", "number", "", ("tokens_per_second",)),
+    ("Waiting for verdicts", "share", "of the time of a rollout phase", ("wait_time_share",)),
+    ("Seconds a step", "seconds", "", ("step_time",)),
+    ("Gradient norm", "number", "before clipping", ("grad_norm",)),
+    ("Completion length", "number", "tokens", ("completions/mean_length",)),
+    ("Curriculum: solve rates", "share", "as believed, by level", ("curriculum/rate/", "curriculum/solved")),
+    ("Curriculum: weights", "share", "of the groups, by level", ("curriculum/weight/",)),
+)  # fmt: skip
+
+
+def curves_of(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """One entry for each phase that logged something: its charts, each with its series of [step, value].
+
+    What is no finite number is left out.
+    """
+    phases: dict[str, dict[str, list[list[float]]]] = defaultdict(lambda: defaultdict(list))
+    for row in rows:
+        for name, value in row.items():
+            if name in ("phase", "step") or isinstance(value, bool) or not isinstance(value, int | float):
+                continue
+            if math.isfinite(value):
+                phases[str(row["phase"])][name].append([row["step"], value])
+    order = sorted(phases, key=lambda phase: phase != "grpo")  # what a run is about comes first
+    return [{"phase": _PHASES.get(phase, phase), **_charts(phases[phase])} for phase in order]
+
+
+def _charts(series: Mapping[str, list[list[float]]]) -> dict[str, list[dict[str, Any]]]:
+    """``charts``, and as ``constant`` the figures of those on which nothing ever changes."""
+    charts: list[dict[str, Any]] = []
+    constant: list[dict[str, Any]] = []
+    for title, unit, note, wanted in _CHARTS:
+        found = [
+            (name.removeprefix(key) if key.endswith("/") else name, points)
+            for key in wanted
+            for name, points in series.items()
+            if name == key or (key.endswith("/") and name.startswith(key))
+        ]
+        if any(len({value for _, value in points}) > 1 for _, points in found):
+            shown = [{"name": name, "points": points} for name, points in found]
+            charts.append({"title": title, "unit": unit, "note": note, "series": shown})
+        else:
+            constant += [{"name": name, "unit": unit, "value": points[0][1]} for name, points in found]
+    return {"charts": charts, "constant": constant}

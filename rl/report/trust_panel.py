@@ -1,0 +1,115 @@
+"""What was checked about a score, as the few lines that stand beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+from proofgrad.rl.report.headline import percent
+
+__all__ = ["trust_panel"]
+
+_MUCH_UNKNOWN = 0.1
+
+_Look: TypeAlias = Callable[[Any], tuple[str, str, str]]
+
+
+def trust_panel(trust: Mapping[str, Any]) -> dict[str, Any]:
+    """``of`` which evaluation, ``checks`` and further ``warnings``.
+
+    Each check has a ``name``, a ``state`` (good, warn, bad, or none where nobody measured it), the ``word`` for it, and
+    a ``text``; one that was not measured has the ``command`` that measures it, where there is one.
+
+    Args:
+        trust: `proofgrad.rl.checks.trust.Trust` as plain JSON types.
+    """
+    missing = {one["part"]: one for one in trust["not_measured"]}
+    parts: dict[str, tuple[str, _Look]] = {
+        "self_test": ("Verifiers' self-test", _self_test),
+        "audit": ("Verdicts judged again", _audit),
+        "contamination": ("Overlap with training", _contamination),
+        "environment": ("Isolation", _isolation),
+    }
+    checks = [_check("Unknown verdicts", *_unknown(trust))]
+    for key, (name, look) in parts.items():
+        if trust[key] is None:
+            command = missing[key]["command"]
+            text = missing[key]["text"].removesuffix(f": {command}") + ("" if command is None else ":")
+            checks.append(_check(name, "none", "not measured", _sentence(text), command))
+        else:
+            checks.append(_check(name, *look(trust[key])))
+    said = {one["text"] for one in missing.values()}
+    warnings = [_sentence(warning) for warning in trust["warnings"] if warning not in said]
+    return {"of": trust["evaluation"], "checks": checks, "warnings": warnings}
+
+
+def _check(name: str, state: str, word: str, text: str, command: str | None = None) -> dict[str, str | None]:
+    return {"name": name, "state": state, "word": word, "text": text, "command": command}
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _unknown(trust: Mapping[str, Any]) -> tuple[str, str, str]:
+    unknown, samples = trust["unknown"], trust["samples"]
+    if not unknown:
+        return "good", "none", f"Each of the {samples:,} samples has a verdict."
+    share = unknown / samples
+    text = f"{unknown:,} of {samples:,} samples could not be judged. They are no part of any rate."
+    return "bad" if share > _MUCH_UNKNOWN else "warn", percent(share), text
+
+
+def _self_test(found: Mapping[str, Any]) -> tuple[str, str, str]:
+    def counted(kind: str) -> tuple[int, int]:
+        checks = [check for check in found["checks"] if check["kind"] == kind]
+        return sum(len(check["wrong"]) for check in checks), sum(check["looked_at"] for check in checks)
+
+    refused, right = counted("gold")
+    leaked, cheats = counted("cheat")
+    damaged_passed, damaged = counted("corrupted")
+    text = (
+        f"{right - refused} of {right} right answers accepted, {cheats - leaked} of {cheats} cheats and "
+        f"{damaged - damaged_passed} of {damaged} damaged answers refused."
+    )
+    if not found["is_sound"]:
+        return "bad", "not sound", text
+    return ("warn", "sound, look closer", text) if damaged_passed else ("good", "sound", text)
+
+
+def _audit(found: list[Mapping[str, Any]]) -> tuple[str, str, str]:
+    accepted = [one for one in found if one["outcome"] == "pass"]
+    refused = [one for one in found if one["outcome"] == "fail"]
+    leaks, looked = sum(one["wrong"] for one in accepted), sum(one["looked_at"] for one in accepted)
+    bounds = ", ".join(f"{one['verifier']} {percent(one['bound'])}" for one in accepted)
+    text = f"{leaks} of {looked} accepted answers refused the second time"
+    text += f" (at 95% at most: {bounds})." if bounds else "."
+    wrong = sum(one["wrong"] for one in refused)
+    if wrong:
+        text += f" {wrong} of {sum(one['looked_at'] for one in refused)} refused ones accepted."
+    if leaks:
+        return "bad", f"{leaks} did not stand", text
+    if not looked:
+        return "warn", "nothing accepted", text
+    return ("warn", "some refused wrongly", text) if wrong else ("good", "all stood", text)
+
+
+def _contamination(found: Mapping[str, Any]) -> tuple[str, str, str]:
+    duplicates, problems = found["duplicates"], found["problems"]
+    text = f"{duplicates:,} of {problems:,} problems are in the training data themselves."
+    return ("bad", f"{duplicates:,} duplicates", text) if duplicates else ("good", "no duplicate", text)
+
+
+def _isolation(found: Mapping[str, Any]) -> tuple[str, str, str]:
+    layers = found.get("layers") or {}
+    absent = [
+        f"{verifier}: {name}"
+        for verifier, states in layers.items()
+        for name, state in states.items()
+        if state != "active"
+    ]
+    if absent:
+        return "bad", f"{len(absent)} layers missing", f"Candidates ran without {', '.join(absent)}."
+    if not layers:
+        return "good", "nothing to isolate", "No verifier here runs what a candidate brings."
+    return "good", "every layer active", f"Around the candidates of {', '.join(layers)}."

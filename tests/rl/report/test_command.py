@@ -1,0 +1,63 @@
+"""``proofgrad report`` as a person gives it."""
+
+import json
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from proofgrad.rl.commands.report import report_command
+from proofgrad.verifiers.errors import ConfigError
+
+RATES = {"theorems": 0.4, "programs": 0.5}
+
+
+@pytest.fixture(scope="module")
+def evaluation(module_maker):
+    return module_maker.evaluation("suite", RATES, problems=10)
+
+
+def report(*arguments):
+    app = typer.Typer(pretty_exceptions_enable=False)
+    app.command()(report_command)
+    return CliRunner().invoke(app, [*map(str, arguments)], env={"COLUMNS": "200"})
+
+
+def test_the_page_lies_in_the_run_by_default(evaluation):
+    done = report(evaluation)
+    assert done.exit_code == 0, done.output
+    page = (evaluation / "report.html").read_text(encoding="utf-8")
+    assert page.startswith("<!doctype html>")
+    assert "suite solves" in done.output
+    assert str(evaluation / "report.html") in done.output
+
+
+def test_markdown_and_json_are_printed_and_write_no_page(evaluation, tmp_path):
+    (evaluation / "report.html").unlink(missing_ok=True)
+    assert report(evaluation, "--markdown").output.startswith("## suite solves")
+    model = json.loads(report(evaluation, "--json").output)
+    assert model["evaluations"][0]["name"] == "suite"
+    assert "rows" not in model["samples"]
+    assert not (evaluation / "report.html").exists()
+    assert report(evaluation, "--json", "--output", tmp_path / "r.json").exit_code == 0
+    assert json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))["title"] == model["title"]
+
+
+def test_no_sample_is_taken_along_where_none_is_wanted(evaluation, tmp_path):
+    report(evaluation, "--max-samples", 0, "--output", tmp_path / "small.html")
+    assert "80 samples, not shown." in (tmp_path / "small.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere"], "there is no run and no evaluation in 'nowhere'"),
+        (["RUN", "--json", "--markdown"], "give one of them"),
+        (["RUN", "--output", "nowhere/report.html"], "cannot write 'nowhere/report.html'"),
+    ],
+)
+def test_a_mistake_is_one_line(evaluation, arguments, message):
+    done = report(*[evaluation if argument == "RUN" else argument for argument in arguments])
+    assert isinstance(done.exception, ConfigError)
+    assert message in str(done.exception)
+    assert "\n" not in str(done.exception)

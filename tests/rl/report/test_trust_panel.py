@@ -1,0 +1,75 @@
+"""What stands beside the score: each check in a state that its figures bear out."""
+
+import pytest
+
+from proofgrad.rl.report.trust_panel import trust_panel
+
+
+def trust(**changed):
+    parts = ("self_test", "audit", "contamination", "environment")
+    plain = {"evaluation": "after", "samples": 200, "unknown": 0, "warnings": [], **dict.fromkeys(parts)}
+    plain |= changed
+    plain["not_measured"] = [
+        {"part": part, "text": f"{part} is missing: measure {part}", "command": f"measure {part}"}
+        for part in parts
+        if plain[part] is None
+    ]
+    return plain
+
+
+def check(name, **changed):
+    return next(one for one in trust_panel(trust(**changed))["checks"] if one["name"] == name)
+
+
+def test_what_nobody_measured_says_so_with_the_command_that_does():
+    found = check("Verdicts judged again")
+    assert (found["state"], found["word"]) == ("none", "not measured")
+    assert (found["text"], found["command"]) == ("Audit is missing:", "measure audit")
+
+
+@pytest.mark.parametrize(("unknown", "state"), [(0, "good"), (3, "warn"), (60, "bad")])
+def test_unknown_verdicts_are_never_good(unknown, state):
+    assert check("Unknown verdicts", unknown=unknown)["state"] == state
+
+
+def checks(gold=0, cheat=0, corrupted=0):
+    wrong = {"gold": gold, "cheat": cheat, "corrupted": corrupted}
+    found = [
+        {"verifier": "lean", "kind": k, "looked_at": 20, "unknown": 0, "wrong": ["x"] * n} for k, n in wrong.items()
+    ]
+    return {"is_sound": not gold and not cheat, "checks": found}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "state"), [({}, "good"), ({"gold": 1}, "bad"), ({"cheat": 1}, "bad"), ({"corrupted": 1}, "warn")]
+)
+def test_a_self_test_is_sound_or_it_is_not(wrong, state):
+    assert check("Verifiers' self-test", self_test=checks(**wrong))["state"] == state
+
+
+@pytest.mark.parametrize(("leaks", "refusals", "state"), [(0, 0, "good"), (1, 0, "bad"), (0, 1, "warn")])
+def test_a_verdict_that_did_not_stand_is_seen(leaks, refusals, state):
+    rows = [("pass", leaks), ("fail", refusals)]
+    audit = [
+        {"verifier": "lean", "outcome": o, "looked_at": 90, "unknown": 0, "wrong": n, "bound": 0.03} for o, n in rows
+    ]
+    found = check("Verdicts judged again", audit=audit)
+    assert found["state"] == state
+    assert f"{leaks} of 90 accepted answers refused" in found["text"]
+
+
+@pytest.mark.parametrize(("duplicates", "state"), [(0, "good"), (2, "bad")])
+def test_problems_out_of_the_training_data_are_counted(duplicates, state):
+    assert check("Overlap with training", contamination={"duplicates": duplicates, "problems": 50})["state"] == state
+
+
+@pytest.mark.parametrize(("layer", "state"), [("active", "good"), ("missing: no namespaces", "bad")])
+def test_a_missing_layer_of_isolation_is_named(layer, state):
+    found = check("Isolation", environment={"layers": {"program": {"seccomp": "active", "network": layer}}})
+    assert found["state"] == state
+    assert ("program: network" in found["text"]) == (state == "bad")
+
+
+def test_warnings_that_no_check_says_are_kept():
+    given = trust(warnings=["what 'x' was trained on is not known", "audit is missing: measure audit"])
+    assert trust_panel(given)["warnings"] == ["What 'x' was trained on is not known"]
