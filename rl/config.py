@@ -119,6 +119,8 @@ class WarmStartConfig(_Section):
     """Demonstrated tasks of each environment that the policy tries once after that start. Its failed attempts, each
     with the verifier's feedback behind it and a completion that passes to learn, make a second start, mixed with plain
     demonstrations of the same tasks. A tokenizer made from scratch then knows feedback's words. 0 leaves it out."""
+    revision_rounds: int = Field(1, ge=1)
+    """How often that is done, each time with attempts of the policy as it then is, at other tasks."""
     epochs: float = Field(1.0, gt=0)
     batch_size: int = Field(64, ge=1)
     learning_rate: float = Field(2e-3, gt=0)
@@ -314,6 +316,9 @@ class VerificationConfig(_Section):
     """Seconds for one judgement there; past it the verdict is UNKNOWN."""
     max_unknown: float | None = Field(0.5, ge=0, le=1)
     """Stop the run, which can then be resumed, when more of the last 100 verdicts are UNKNOWN; null never stops."""
+    self_test: int = Field(10, ge=0)
+    """Right answers of each environment to test the verifiers with before a run, beside damaged ones and cheats;
+    a cheat that passes stops it. 0 leaves the test out."""
     options: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Constructor options by verifier, e.g. {program: {require_isolation: true}}."""
 

@@ -275,7 +275,6 @@ def compare(before: Evaluation, after: Evaluation, k: int = 1) -> list[Compariso
             raise ConfigError(f"these evaluations share {len(shared)} problems in '{domain}': nothing to compare")
         was = [pass_at_k(old[t].judged, old[t].passed, k) for t in shared]
         now = [pass_at_k(new[t].judged, new[t].passed, k) for t in shared]
-        rows.append(
-            Comparison(domain, len(shared), *(rate_interval(v).estimate for v in (was, now)), paired_gain(was, now), k)
-        )
+        rate_was, rate_now = (rate_interval(values).estimate for values in (was, now))
+        rows.append(Comparison(domain, len(shared), rate_was, rate_now, paired_gain(was, now), k))
     return rows

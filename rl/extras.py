@@ -36,3 +36,7 @@ def require_training(config: Config) -> None:
             raise ConfigError(f"report_to names {tracker}, which is not installed: pip install {tracker}")
     if config.generation.engine == "vllm":
         require(("vllm",), "vllm", "generation.engine: vllm")
+    if config.generation.vllm_mode == "server":
+        require(("vllm",), "vllm", "generation.vllm_mode: server")
+    if config.policy.lora:
+        require(("peft",), "train", "policy.lora")

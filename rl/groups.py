@@ -102,7 +102,7 @@ def unlikeliness_rewards(group: Sequence[Rollout], rewards: Sequence[float | Non
     """
     if {Outcome.PASS, Outcome.FAIL} - {rollout.verdict.outcome for rollout in group}:
         return list(rewards)
-    likelihood = [sum(rollout.logprobs) / max(1, rollout.tokens) for rollout in group]
+    likelihood = [sum(rollout.logprobs) / max(1, sum(rollout.is_action)) for rollout in group]
     judged = [value for value, reward in zip(likelihood, rewards, strict=True) if reward is not None]
     scaled: list[float | None] = []
     for rollout, reward, value in zip(group, rewards, likelihood, strict=True):

@@ -4,10 +4,15 @@ config.yaml        resolved configuration
 manifest.json      versions, seed, git revision, toolchain, hardware
 metrics.jsonl      one object a line: {"phase", "step", ...}
 verdicts.sqlite    the verdict store
-rollouts/*.parquet every completion with its verdict and advantage
+rollouts/*.parquet every completion with its verdict and advantage; revisions-N: what the warm start learned to revise
 checkpoints/       warm-start/ and the trainer's checkpoint-N/
 policy/            the final policy, plain transformers files
+adapter/           the adapter, where policy.lora trained one; policy/ has it merged
 eval/*.json        held-out evaluations
+evaluations/NAME/  what `proofgrad eval` and `proofgrad chains` took later
+audit.json         what `proofgrad audit` found
+trust.json         what `proofgrad trust` measured
+report.html        what `proofgrad report` made of it all
 """
 
 from __future__ import annotations

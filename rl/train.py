@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import sys
 
+from proofgrad.rl.checks.examination import examine_verifiers
 from proofgrad.rl.config import Config
 from proofgrad.rl.console import comparison_table, console
 from proofgrad.rl.evaluate import Comparison, compare, evaluate_once, held_out_tasks
@@ -41,6 +42,9 @@ def train(config: Config, run: RunDirectory) -> list[Comparison]:
     Returns held-out pass@1 before and after, by domain.
     """
     with Session(config, run) as session:
+        # Do the verifiers tell right from wrong, here and now? What they reward is what will be learned.
+        examine_verifiers(session)
+
         # A policy that can speak: loaded, or made from scratch and shown demonstrations.
         policy = start_policy(session)
 
@@ -68,7 +72,9 @@ def run_from(config: Config, run: RunDirectory) -> None:
     rows = train(config, run)
     if Session.is_main_process():
         console.print(comparison_table(rows, "held-out pass@1"))
-        console.print(f"everything about this run is in {run.path}", soft_wrap=True)
+        console.print(
+            f"everything about this run is in {run.path}; proofgrad report {run.path} shows it", soft_wrap=True
+        )
 
 
 def main() -> None:

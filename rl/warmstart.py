@@ -23,14 +23,16 @@ from trl import SFTConfig, SFTTrainer
 
 from proofgrad import envs as env_registry
 from proofgrad.envs.base import Prompt, Task
-from proofgrad.rl.config import PolicyConfig, WarmStartConfig
+from proofgrad.rl.config import LoraSettings, PolicyConfig, WarmStartConfig
 from proofgrad.rl.console import track
 from proofgrad.rl.engine import Sampling, TransformersEngine
 from proofgrad.rl.groups import grouped
 from proofgrad.rl.loop import Attempt, follow_up
+from proofgrad.rl.lora import adapter_config
 from proofgrad.rl.policy import Policy, context_length, load_policy, make_policy, save_policy
 from proofgrad.rl.progress import ProgressCallback
 from proofgrad.rl.rollout import Judge, Rollout, sample_seed
+from proofgrad.rl.saving import made_plain
 from proofgrad.verifiers.base import Outcome
 from proofgrad.verifiers.errors import ConfigError
 
@@ -63,15 +65,21 @@ def start_policy(session: Session) -> Policy:
         else:
             policy = load_policy(config.policy)
             session.say(f"loaded {policy.path}")
+        # Adapters need weights that already know something: a policy from scratch learns all of them first.
+        lora = None if config.policy.scratch else config.policy.lora
+        state: dict[str, torch.Tensor] | None = None
         if demonstrations:
-            for entry in warm_start(policy, demonstrations, config.warm_start, config.seed, run.path / "checkpoints"):
+            log, state = warm_start(
+                policy, demonstrations, config.warm_start, config.seed, run.path / "checkpoints", lora
+            )
+            for entry in log:
                 if session.is_main_process():
                     run.log("warm-start", entry["step"], {"loss": entry["loss"]})
         if config.warm_start.revisions:
-            learn_to_revise(session, policy)
+            learn_to_revise(session, policy, lora)
         if session.is_main_process():
             written = started.with_name("warm-start.partial")
-            save_policy(policy, written)
+            save_policy(policy, written, state)
             run.move_into_place(written, started)
         PartialState().wait_for_everyone()
     return load_policy(PolicyConfig(path=str(started), dtype=config.policy.dtype))
@@ -83,16 +91,31 @@ def collect_demonstrations(session: Session) -> list[Demonstration]:
     return [(task.prompt, completion) for task, completion in _demonstrated(session, n, session.config.seed)]
 
 
-def learn_to_revise(session: Session, policy: Policy) -> None:
+def learn_to_revise(session: Session, policy: Policy, lora: LoraSettings | None = None) -> None:
     """Train `policy` in place on its own failed attempts, each with what the verifier says and what would have passed.
 
-    The attempts are recorded as rollouts/revisions.parquet in the run directory.
+    The attempts are recorded as rollouts/revisions-ROUND.parquet in the run directory.
     """
     config, run = session.config, session.run
+    done = 0
+    for number in range(config.warm_start.revision_rounds):
+        if not (rows := _rows_of_round(session, policy, number)):
+            continue
+        told, _ = _fit(
+            policy, rows, config.warm_start, config.seed, run.path / "checkpoints", "learning to revise", lora
+        )
+        if session.is_main_process():
+            for entry in told:
+                run.log("revisions", done + entry["step"], {"loss": entry["loss"]})
+        done += told[-1]["step"] if told else 0
+
+
+def _rows_of_round(session: Session, policy: Policy, number: int) -> list[Row]:
+    """Have the policy try tasks once, and make rows of its failures; none where nothing failed or fits the context."""
+    config = session.config
     # Other tasks than those of the first start, as far as there are any: there it fails as on what is new to it.
-    seed = sample_seed("revisions", config.seed)
-    shown = _demonstrated(session, config.warm_start.revisions, seed)
-    seeds = [sample_seed("revisions", config.seed, index) for index in range(len(shown))]
+    shown = _demonstrated(session, config.warm_start.revisions, sample_seed("revisions", config.seed, number))
+    seeds = [sample_seed("revisions", config.seed, number, index) for index in range(len(shown))]
     sampling = Sampling(config.generation.temperature, config.generation.max_tokens)
     session.engine = TransformersEngine(policy.model, policy.tokenizer)
     session.tokenizer, session.context = policy.tokenizer, context_length(policy.model)
@@ -100,17 +123,12 @@ def learn_to_revise(session: Session, policy: Policy) -> None:
         rollouts = session.roll_out([task for task, _ in shown], seeds, sampling, on_turn=tracker.advance)
     del session.engine  # the trainer's takes its place, and this one's model is not to stay in memory
     rows = revision_rows(policy.tokenizer, session.judge, rollouts, [gold for _, gold in shown], session.context)
-    failed = sum(r.verdict.outcome is Outcome.FAIL for r in rollouts)
+    failed = sum(rollout.verdict.outcome is Outcome.FAIL for rollout in rollouts)
     kept = len(rows) - len(shown)
-    session.say(
-        f"{failed} of {len(shown)} attempts failed; {kept} fit the context with a revision, and are learned from"
-    )
+    session.say(f"{failed} of {len(shown)} attempts failed; {kept} of these are learned from, the rest is too long")
     if session.is_main_process():
-        run.write_rollouts("revisions", [rollout.to_row() for rollout in rollouts])
-    if kept:
-        for entry in _fit(policy, rows, config.warm_start, config.seed, run.path / "checkpoints", "learning to revise"):
-            if session.is_main_process():
-                run.log("revisions", entry["step"], {"loss": entry["loss"]})
+        session.run.write_rollouts(f"revisions-{number + 1}", [rollout.to_row() for rollout in rollouts])
+    return rows if kept else []
 
 
 def revision_rows(
@@ -186,23 +204,40 @@ def _texts(demonstrations: Sequence[Demonstration]) -> Iterator[str]:
 
 
 def warm_start(
-    policy: Policy, demonstrations: Sequence[Demonstration], settings: WarmStartConfig, seed: int, scratch_dir: Path
-) -> list[dict[str, Any]]:
+    policy: Policy,
+    demonstrations: Sequence[Demonstration],
+    settings: WarmStartConfig,
+    seed: int,
+    scratch_dir: Path,
+    lora: LoraSettings | None = None,
+) -> tuple[list[dict[str, Any]], dict[str, torch.Tensor] | None]:
     """Train `policy` in place on demonstrations; the loss counts completion tokens only.
 
-    Returns the trainer's log, one mapping for each logged step.
+    With `lora`, adapters are trained, and merged into the weights at the end.
+
+    Returns the trainer's log, one mapping for each logged step; and the whole state dict where the weights are spread
+    over processes, on the main one.
     """
     rows = [_row(prompt, completion) for prompt, completion in demonstrations]
-    return _fit(policy, rows, settings, seed, scratch_dir, "warm start")
+    return _fit(policy, rows, settings, seed, scratch_dir, "warm start", lora)
 
 
 def _fit(
-    policy: Policy, rows: Sequence[Row], settings: WarmStartConfig, seed: int, scratch_dir: Path, label: str
-) -> list[dict[str, Any]]:
+    policy: Policy,
+    rows: Sequence[Row],
+    settings: WarmStartConfig,
+    seed: int,
+    scratch_dir: Path,
+    label: str,
+    lora: LoraSettings | None,
+) -> tuple[list[dict[str, Any]], dict[str, torch.Tensor] | None]:
+    if lora is not None:
+        torch.manual_seed(seed)  # adapters start at random
     trainer = SFTTrainer(
         model=policy.model,
         processing_class=policy.tokenizer,
         train_dataset=Dataset.from_list(list(rows)),
+        peft_config=None if lora is None else adapter_config(lora, policy.model),
         args=SFTConfig(
             output_dir=str(scratch_dir),
             num_train_epochs=settings.epochs,
@@ -230,7 +265,7 @@ def _fit(
     with track(label, trainer_steps(trainer, len(rows), settings)) as tracker:
         trainer.add_callback(ProgressCallback(tracker, {"loss": "loss", "mean_token_accuracy": "token accuracy"}))
         trainer.train()
-    return [entry for entry in trainer.state.log_history if "loss" in entry]
+    return [entry for entry in trainer.state.log_history if "loss" in entry], made_plain(trainer)
 
 
 def trainer_steps(trainer: Any, rows: int, settings: WarmStartConfig) -> int:

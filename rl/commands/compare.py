@@ -72,7 +72,8 @@ def _show(comparison: EvaluationComparison) -> None:
     table = Table(title=_title(comparison), title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for heading in _HEADINGS:
         is_left = heading in ("domain", "B is")
-        table.add_column(heading, justify="left" if is_left else "right", overflow="fold", no_wrap=heading != "domain")
+        # On a narrow terminal a rate's interval goes under it, and no word is cut.
+        table.add_column(heading, justify="left" if is_left else "right", no_wrap=heading not in ("A", "B", "B - A"))
     for row in comparison.domains:
         *cells, conclusion, detectable = _cells(row)
         table.add_row(*cells, f"[{_COLOURS[conclusion]}]{conclusion}[/]", detectable)

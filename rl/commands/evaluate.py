@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +21,9 @@ if TYPE_CHECKING:
     from proofgrad.rl.rollout import Judge
     from proofgrad.verifiers.base import Verifier
 
-__all__ = ["evaluate_command", "evaluate_model", "judging", "report", "tasks_of"]
+__all__ = ["SELF_TEST_SIZE", "evaluate_command", "evaluate_model", "judging", "report", "tasks_of"]
+
+SELF_TEST_SIZE = 20
 
 
 def evaluate_command(
@@ -89,6 +90,12 @@ def evaluate_command(
     verify: Annotated[
         bool, typer.Option("--verify/--no-verify", help="Judge completions, or leave that to proofgrad score.")
     ] = True,
+    self_test: Annotated[
+        int,
+        typer.Option(
+            min=0, help="Right answers of each environment to test the verifiers with, beside damaged ones and cheats."
+        ),
+    ] = SELF_TEST_SIZE,
     chunk: Annotated[
         int | None,
         typer.Option(
@@ -130,7 +137,7 @@ def evaluate_command(
         require(TRAINING_PACKAGES, "train", "evaluation")
         if served_model is not None:
             raise ConfigError("--served-model names a model of an endpoint: give its address, http://HOST/v1, as MODEL")
-    evaluate_model(options, output_dir, fresh=not resume, verify=verify, endpoint=endpoint)
+    evaluate_model(options, output_dir, fresh=not resume, verify=verify, self_test=self_test, endpoint=endpoint)
 
 
 def evaluate_model(
@@ -139,6 +146,7 @@ def evaluate_model(
     *,
     fresh: bool = False,
     verify: bool = True,
+    self_test: int = SELF_TEST_SIZE,
     endpoint: EndpointEngine | None = None,
 ) -> Evaluation | None:
     """Take an evaluation, or go on with it; print it and leave everything in its directory.
@@ -151,6 +159,7 @@ def evaluate_model(
         output_dir: where everything is kept.
         fresh: start over.
         verify: judge completions; if not, they wait for ``proofgrad score``.
+        self_test: right answers of each environment to test the verifiers with; 0 for none.
         endpoint: what samples, where the policy is behind one.
 
     Returns:
@@ -161,6 +170,7 @@ def evaluate_model(
         MissingExtraError: a package is not installed.
         UnhealthyError: too many verdicts were UNKNOWN; what was finished before is stored.
     """
+    from proofgrad.rl.checks.examination import examine
     from proofgrad.rl.engine import choose_engine
     from proofgrad.rl.evaluation.directory import EvaluationDirectory, plan
     from proofgrad.rl.evaluation.sampler import Unjudged, missing_chunks, open_sampler, sample_chunks
@@ -192,7 +202,7 @@ def evaluate_model(
         tasks = tasks_of(settings, environments)
         chunks = missing_chunks(directory, plan(tasks, settings), settings)
         if chunks or not (directory.path / "evaluation.json").is_file():
-            record_environment(directory, verifiers)
+            examine(directory.path, environments, verifiers, self_test)
         if chunks:
             console.print(f"generation by {name}: {why}", markup=False, soft_wrap=True)
             with open_sampler(settings, endpoint) as sampler, _going_on():
@@ -222,15 +232,6 @@ def judging(settings: EvaluationSettings, environments: dict[str, Env]) -> Itera
     verifiers = make_verifiers(config, environments, HELD_OUT)
     with make_pool(config, verifiers) as pool:
         yield Judge(environments, pool), verifiers
-
-
-def record_environment(directory: EvaluationDirectory, verifiers: dict[str, Verifier]) -> None:
-    """Write environment.json."""
-    from proofgrad.rl.checks.environment import describe_environment
-    from proofgrad.rl.run_directory import write_text
-
-    text = json.dumps(describe_environment(verifiers), indent=1)
-    write_text(directory.path / "environment.json", text + "\n")
 
 
 def report(directory: EvaluationDirectory, tasks: list[Task], settings: EvaluationSettings) -> Evaluation:

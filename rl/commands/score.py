@@ -31,7 +31,8 @@ def score_evaluation(path: Path, *, only_unknown: bool = False) -> None:
         ConfigError: there is no evaluation, or nothing stored in it; or an environment or verifier cannot be made.
         UnhealthyError: too many verdicts were UNKNOWN; what was judged before is kept, and the same command goes on.
     """
-    from proofgrad.rl.commands.evaluate import judging, record_environment, report, tasks_of
+    from proofgrad.rl.checks.examination import examine
+    from proofgrad.rl.commands.evaluate import SELF_TEST_SIZE, judging, report, tasks_of
     from proofgrad.rl.evaluation.directory import EvaluationDirectory, plan
     from proofgrad.rl.evaluation.sampler import missing_chunks
     from proofgrad.rl.evaluation.scoring import every_turn, judge_stored, unknown_turns
@@ -54,7 +55,7 @@ def score_evaluation(path: Path, *, only_unknown: bool = False) -> None:
             )
         choice, what = (unknown_turns, "unknown") if only_unknown else (every_turn, "all")
         scored = judge_stored(directory, judge, versions, choice, what)
-        record_environment(directory, verifiers)
+        examine(directory.path, environments, verifiers, SELF_TEST_SIZE)
     kept = None if scored.kept is None else scored.kept.name
     changes = {f"{was} to {now}": n for (was, now), n in scored.changes.items()}
     told = {

@@ -81,9 +81,15 @@ def test_accelerate_reads_each_of_its_configurations(launch):
         == f"# accelerate launch --config_file configs/accelerate/{launch.name} -m proofgrad.rl.train CONFIG"
     )
     config = load_config_from_file(str(launch))
-    kinds = {"fsdp": "FSDP", "deepspeed_zero2": "DEEPSPEED", "deepspeed_zero3": "DEEPSPEED", "two_cpu": "MULTI_GPU"}
+    kinds = {
+        "fsdp": "FSDP",
+        "fsdp_server": "FSDP",
+        "deepspeed_zero2": "DEEPSPEED",
+        "deepspeed_zero3": "DEEPSPEED",
+        "two_cpu": "MULTI_GPU",
+    }
     assert config.distributed_type.value == kinds[launch.stem]
-    assert config.num_processes == (2 if launch.stem == "two_cpu" else 8)
+    assert config.num_processes == {"two_cpu": 2, "fsdp_server": 6}.get(launch.stem, 8)
     assert config.use_cpu == (launch.stem == "two_cpu")
 
 

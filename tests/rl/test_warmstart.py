@@ -116,17 +116,19 @@ def made(path, **warm_start):
 
 @pytest.fixture(scope="module")
 def started(tmp_path_factory):
-    return made(tmp_path_factory.mktemp("started"), revisions=12)
+    return made(tmp_path_factory.mktemp("started"), revisions=12, revision_rounds=2)
 
 
 def test_a_start_with_revisions_is_a_function_of_its_configuration(tmp_path, started):
     once, run = started
-    again, _ = made(tmp_path / "again", revisions=12)
+    again, _ = made(tmp_path / "again", revisions=12, revision_rounds=2)
     assert once.tokenizer.get_vocab() == again.tokenizer.get_vocab()
     assert all(torch.equal(a, b) for a, b in zip(once.model.parameters(), again.model.parameters(), strict=True))
-    rows = pq.read_table(run.path / "rollouts" / "revisions.parquet").to_pylist()
-    assert len(rows) == 12
-    assert {(row["split"], row["outcome"]) for row in rows} == {("train", Outcome.FAIL.value)}
+    rounds = [pq.read_table(run.path / "rollouts" / f"revisions-{n}.parquet").to_pylist() for n in (1, 2)]
+    for rows in rounds:
+        assert len(rows) == 12
+        assert {(row["split"], row["outcome"]) for row in rows} == {("train", Outcome.FAIL.value)}
+    assert {row["task"] for row in rounds[0]} != {row["task"] for row in rounds[1]}
 
 
 def test_without_revisions_nothing_is_tried_and_no_word_of_feedback_is_known(tmp_path, started):
