@@ -210,7 +210,8 @@ def configuration(arguments: argparse.Namespace, steps: int, folder: str) -> Con
             "name": "overlap",
             "runs_dir": folder,
             "policy": {"scratch": {
-                "hidden_size": 128, "intermediate_size": 384, "layers": 3, "heads": 4, "key_value_heads": 4,
+                "hidden_size": arguments.hidden, "intermediate_size": 3 * arguments.hidden, "layers": arguments.layers,
+                "heads": 4, "key_value_heads": 4,
                 "context": 160 + arguments.max_tokens,
             }},
             "envs": [{"name": "propositional", "options": {"max_level": 2}}],
@@ -316,6 +317,8 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=8, help="judgements under way at once")
     parser.add_argument("--latency", choices=["exponential", "lognormal"], default="exponential")
     parser.add_argument("--max-tokens", type=int, default=96, help="longest completion")
+    parser.add_argument("--hidden", type=int, default=128, help="the policy's width")
+    parser.add_argument("--layers", type=int, default=3, help="the policy's depth")
     parser.add_argument("--demonstrations", type=int, default=1500, help="of the policy's warm start")
     parser.add_argument("--untrained", action="store_true", help="a policy that has learned nothing, and writes on")
     arguments = parser.parse_args()

@@ -5,6 +5,7 @@ Exit status: 0 done (for `verify`: passed), 1 the candidate failed, 2 wrong usag
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 from pathlib import Path
@@ -43,6 +44,9 @@ app = typer.Typer(
 verify_app = typer.Typer(no_args_is_help=True, help="Judge one candidate, and say why.")
 app.add_typer(verify_app, name="verify", rich_help_panel=VERIFY)
 app.add_typer(rubric_app, name="rubric", rich_help_panel=VERIFY)
+
+# What the machine refuses, which is no bug of ours.
+_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 
 _STATUS = {Outcome.PASS: 0, Outcome.FAIL: 1, Outcome.UNKNOWN: 3}
 
@@ -241,6 +245,11 @@ def main() -> None:
         go_on |= dict.fromkeys(("eval", "score"), "; the same command goes on where it was")
         _complain(f"interrupted{go_on.get(''.join(sys.argv[1:2]), '')}")
         status = 130
+    except OSError as error:
+        if error.errno not in _MACHINE:
+            raise
+        _complain(f"{error.strerror}: '{error.filename or 'a file'}'; what was written before is whole")
+        status = 2
     except Exception as error:
         # Wrong usage: click's exceptions, which newer versions of typer carry in a private module of their own.
         if not hasattr(error, "format_message"):

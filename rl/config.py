@@ -65,7 +65,8 @@ class LoraSettings(_Section):
     rank: int = Field(16, ge=1)
     alpha: float = Field(32.0, gt=0)
     dropout: float = Field(0.0, ge=0, lt=1)
-    """Share of an adapter's inputs that are set to 0 while training."""
+    """Share of an adapter's inputs that are set to 0 while training. Ratios of new to old probabilities then carry the
+    noise of different masks: leave it at 0 unless an adapter overfits."""
     target_modules: Literal["all-linear"] | list[str] = "all-linear"
     """The layers that get adapters: all linear ones but the output layer, or names such as [q_proj, v_proj]."""
 
@@ -188,6 +189,7 @@ class GRPOSettings(_Section):
     """Completions in one forward pass of one process; None takes a whole minibatch at once."""
     learning_rate: float = Field(1e-4, gt=0)
     warmup_steps: int = Field(0, ge=0)
+    """Optimizer updates (not generation steps) over which the learning rate rises from 0."""
     kl_coefficient: float = Field(0.0, ge=0)
     """Weight of the KL divergence from the policy at the start of GRPO."""
     measure_kl: bool = False

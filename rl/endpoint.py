@@ -14,7 +14,7 @@ import os
 import queue
 import random
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
@@ -251,8 +251,12 @@ class EndpointEngine:
 
 
 def _check_url(url: str) -> None:
-    parts = urlsplit(url)
-    if not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        is_address = bool(parts.hostname) and url.isprintable() and parts.port != 0
+    except ValueError:  # of brackets, or of the port
+        is_address = False
+    if not is_address:
         raise ConfigError(f"'{url}' is no endpoint's address: give one such as http://127.0.0.1:8000/v1")
     if parts.password or parts.username:
         raise ConfigError("an endpoint's address must not hold a key: name its environment variable with --api-key-env")
@@ -285,6 +289,7 @@ def _completion(reply: Any) -> Completion:
         text = getattr(message, "refusal", None) or ""
     if not isinstance(text, str):
         raise ValueError(f"the reply's text is {type(text).__name__}")
+    text = text.encode("utf-8", "replace").decode()  # half a character, as JSON can escape it, can be stored nowhere
     logprobs = _logprobs(getattr(choice, "logprobs", None))
     counted = getattr(getattr(reply, "usage", None), "completion_tokens", None)
     tokens = counted if isinstance(counted, int) and not isinstance(counted, bool) and counted >= 0 else len(logprobs)
@@ -296,12 +301,12 @@ def _completion(reply: Any) -> Completion:
 
 
 def _logprobs(found: Any) -> list[float]:
-    """The log-probability of each token, as either protocol puts it; empty where there are none."""
-    content = getattr(found, "content", None)
-    if isinstance(content, Sequence):
-        return [float(entry.logprob) for entry in content]
-    listed = getattr(found, "token_logprobs", None)
-    return [float(value) for value in listed] if isinstance(listed, list) and None not in listed else []
+    """The log-probability of each token, as either protocol puts it; empty where there are none, or not all."""
+    content, listed = getattr(found, "content", None), getattr(found, "token_logprobs", None)
+    values = [getattr(entry, "logprob", None) for entry in content] if isinstance(content, list) else listed
+    if not isinstance(values, list) or not all(isinstance(value, int | float) for value in values):
+        return []
+    return [float(value) for value in values]
 
 
 def _seconds(headers: Mapping[str, str]) -> float | None:

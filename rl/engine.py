@@ -36,8 +36,17 @@ __all__ = [
     "start_vllm",
 ]
 
-# transformers keeps the logits of every new token of a batch; this many of them (4 bytes each) is 1 GiB.
-_LOGITS_IN_MEMORY = 2**28
+# Memory for the keys and values of a batch that transformers samples.
+_CACHE_BYTES = 2**32
+_LARGEST_BATCH = 128
+
+# What a model's own generation_config may ask for besides, e.g. Qwen2.5's penalty on repetition. The policy that is
+# trained knows none of it, and vLLM is asked for none of it.
+_NOTHING_ELSE: dict[str, Any] = dict.fromkeys(
+    ("repetition_penalty", "no_repeat_ngram_size", "min_p", "top_h", "typical_p", "epsilon_cutoff", "eta_cutoff",
+     "min_length", "min_new_tokens", "bad_words_ids", "suppress_tokens", "begin_suppress_tokens", "sequence_bias",
+     "forced_bos_token_id", "forced_eos_token_id", "exponential_decay_length_penalty", "guidance_scale")
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,35 +284,42 @@ class Follower:
         temperature: float,
         finished: Callable[[int, list[int], list[float]], None],
     ) -> None:
-        self._max_tokens, self._ends = max_tokens, frozenset(ends)
+        self._max_tokens, self._ends = max_tokens, ends
         self._temperature, self._finished = temperature, finished
-        self._tokens: list[list[int]] = [[] for _ in max_tokens]
-        self._logprobs: list[list[float]] = [[] for _ in max_tokens]
         self._going = set(range(len(max_tokens)))
-        self._length = 0  # of the sequences seen last, prompt included
+        self._start = self._length = 0  # of the sequences: at first, and when they were seen last
         self._next_BV: Any = None
+        self._logprobs_TB: list[Any] = []
 
     def __call__(self, input_ids: Any, scores: Any) -> Any:
         """Before each token: `input_ids` (B, T) so far, logits `scores` (B, V) of the next."""
         self.see(input_ids)
         self._length = input_ids.shape[1]
+        self._start = self._start or self._length
         self._next_BV = (scores.float() / self._temperature).log_softmax(dim=-1)
         return scores
 
     def see(self, sequences: Any) -> None:
         """Take in the last token of each row; to be called with the whole sequences (B, T) at the end."""
+        import torch
+
         if self._next_BV is None or sequences.shape[1] <= self._length:
             return
         last_B1 = sequences[:, self._length : self._length + 1]
-        logprobs = self._next_BV.gather(-1, last_B1).squeeze(-1).tolist()
-        for row, token in enumerate(last_B1.squeeze(-1).tolist()):
-            if row not in self._going:
-                continue
-            self._tokens[row].append(token)
-            self._logprobs[row].append(logprobs[row])
-            if token in self._ends or len(self._tokens[row]) == self._max_tokens[row]:
-                self._going.remove(row)
-                self._finished(row, self._tokens[row], self._logprobs[row])
+        self._logprobs_TB.append(self._next_BV.gather(-1, last_B1).squeeze(-1))
+        tokens = len(self._logprobs_TB)
+        is_end_B = torch.isin(last_B1.squeeze(-1), torch.tensor(self._ends, device=last_B1.device))
+        ended = [
+            row for row, is_end in enumerate(is_end_B.tolist())
+            if row in self._going and (is_end or tokens == self._max_tokens[row])
+        ]  # fmt: skip
+        if not ended:
+            return
+        token_ids = sequences[ended, self._start : self._start + tokens].tolist()
+        logprobs = torch.stack(self._logprobs_TB)[:, ended].T.tolist()
+        for row, ids, values in zip(ended, token_ids, logprobs, strict=True):
+            self._going.remove(row)
+            self._finished(row, ids, values)
 
 
 class TransformersEngine:
@@ -320,11 +336,17 @@ class TransformersEngine:
         while requests := source.take(wait=True):
             # Prompts of like length share a batch, so that little is padded.
             order = sorted(requests, key=lambda request: len(request.prompt_ids))
-            longest = max(request.max_tokens for request in requests)
-            per_sequence = self._model.config.get_text_config().vocab_size * longest
-            batch_size = max(1, min(128, _LOGITS_IN_MEMORY // per_sequence))
+            batch_size = self._batch_size(max(len(r.prompt_ids) + r.max_tokens for r in requests))
             for start in range(0, len(order), batch_size):
                 self._sample(order[start : start + batch_size], temperature, source)
+
+    def _batch_size(self, tokens: int) -> int:
+        """How many sequences of so many tokens are sampled together."""
+        config = self._model.config.get_text_config()
+        heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+        width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        bytes_a_token = 2 * config.num_hidden_layers * heads * width * self._model.dtype.itemsize
+        return max(1, min(_LARGEST_BATCH, int(_CACHE_BYTES // (bytes_a_token * tokens))))
 
     def _sample(self, requests: Sequence[Request], temperature: float, source: Source) -> None:
         import torch
@@ -357,6 +379,7 @@ class TransformersEngine:
                 pad_token_id=pad,
                 eos_token_id=eos,
                 logits_processor=LogitsProcessorList([follower]),
+                **_NOTHING_ELSE,
             )
         self._model.train(was_training)
         follower.see(sequences_BT)

@@ -259,10 +259,10 @@ def _result(task: Task, rollouts: Sequence[Rollout]) -> TaskResult:
 
 
 def compare(before: Evaluation, after: Evaluation, k: int = 1) -> list[Comparison]:
-    """pass@k before and after by domain, paired over problems.
+    """pass@k before and after by domain, paired over problems; a domain with fewer than two shared ones is left out.
 
     Raises:
-        ConfigError: the two were judged by different verifiers, or share no problem.
+        ConfigError: the two were judged by different verifiers, or no domain is left.
     """
     if before.verifiers != after.verifiers:
         raise ConfigError("these evaluations were judged by different verifier versions and cannot be compared")
@@ -272,9 +272,11 @@ def compare(before: Evaluation, after: Evaluation, k: int = 1) -> list[Compariso
         new = {r.task: r for r in after.scored(domain) if r.judged >= k}
         shared = [task for task in old if task in new]
         if len(shared) < 2:
-            raise ConfigError(f"these evaluations share {len(shared)} problems in '{domain}': nothing to compare")
+            continue  # no interval; the other domains have theirs
         was = [pass_at_k(old[t].judged, old[t].passed, k) for t in shared]
         now = [pass_at_k(new[t].judged, new[t].passed, k) for t in shared]
         rate_was, rate_now = (rate_interval(values).estimate for values in (was, now))
         rows.append(Comparison(domain, len(shared), rate_was, rate_now, paired_gain(was, now), k))
+    if not rows:
+        raise ConfigError("these evaluations share fewer than two judged problems in every domain: nothing to compare")
     return rows

@@ -109,23 +109,19 @@ class Attempt:
 def follow_up(tokenizer: Any, task: Task, turns: Sequence[Turn], feedback: str) -> tuple[int, ...]:
     """Tokens that go between the last attempt and the next: the feedback, and what opens an answer.
 
-    With messages the chat template says what stands there; the text of the conversation up to the last completion is
-    taken off its rendering, so that the tokens already there stay as they were sampled. Plain prompts are asked again
-    behind the feedback.
+    With messages the chat template says what stands there: its rendering of the whole conversation, behind the answer.
+    The tokens already there stay as they were sampled. Plain prompts are asked again behind the feedback.
     """
     last = turns[-1].completion
     if isinstance(task.prompt, str):
         text = f"\n{feedback.strip()}\n{task.prompt}"
     else:
-        messages = [*task.prompt, Message(role="assistant", content=last.text)]
-        said = tokenizer.apply_chat_template(messages, tokenize=False)
-        asked = [*messages, Message(role="user", content=feedback.strip())]
-        whole = tokenizer.apply_chat_template(asked, tokenize=False, add_generation_prompt=True)
-        # Templates strip an answer, so the cut is made behind its stripped text; what closes it was sampled already.
-        answer = last.text.strip()
-        opened = tokenizer.apply_chat_template(list(task.prompt), tokenize=False, add_generation_prompt=True)
-        closing = said.rpartition(answer)[2] if answer else said.removeprefix(opened)
-        rest = closing + whole[len(said) :]
+        # Templates strip an answer, take its thoughts out, or show the last one with more around it than an earlier one
+        # (Qwen3). A mark in its place says where it ends; it is looked for from the front, since feedback may quote it.
+        answer = Message(role="assistant", content=_ANSWER)
+        asked = [*task.prompt, answer, Message(role="user", content=feedback.strip())]
+        rest = tokenizer.apply_chat_template(asked, tokenize=False, add_generation_prompt=True).partition(_ANSWER)[2]
+        # What closes the answer was sampled already.
         end = tokenizer.decode(last.token_ids[-1:]) if last.token_ids and not last.truncated else ""
         text = rest.removeprefix(end) if end else rest
     return tuple(tokenizer(text, add_special_tokens=False)["input_ids"])
@@ -324,6 +320,9 @@ class Loop:
                 prompt = [*prompt, answer, Message(role="user", content=feedback)]
         return prompt
 
+
+# Stands for an answer in a rendered conversation; no prompt has it in it.
+_ANSWER = "\N{MATHEMATICAL LEFT WHITE SQUARE BRACKET}answer\N{MATHEMATICAL RIGHT WHITE SQUARE BRACKET}"
 
 # An odd number far from small ones: seeds of one task's turns never meet those of its neighbours.
 _NEXT_TURN = 0x5851_F42D_4C95_7F2D

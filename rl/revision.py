@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 from proofgrad.rl.evaluate import OVERALL
 from proofgrad.rl.rollout import Rollout
-from proofgrad.rl.stats import Estimate, mean_interval, paired_gain
+from proofgrad.rl.stats import Estimate, paired_gain, rate_interval
 from proofgrad.verifiers.base import Outcome
 from proofgrad.verifiers.errors import ConfigError
 
@@ -150,14 +150,19 @@ def _revision(domain: str, rows: Sequence[_Problem]) -> Revision:
     return Revision(
         domain,
         len(rows),
-        first=mean_interval([row.first for row in rows]),
-        revising=mean_interval(matched),
-        best_of_n=mean_interval([spent.solved for spent in best]),
+        first=_rate([row.first for row in rows]),
+        revising=_rate(matched),
+        best_of_n=_rate([spent.solved for spent in best]),
         gain=paired_gain(owed, matched),
         tokens=revised.tokens,
         best_of_n_tokens=_mean(best).tokens,
         n=below + 1 + share,
     )
+
+
+def _rate(shares: Sequence[float]) -> Estimate:
+    """Rounded, so that equal shares do not look spread, or above 1, for the way they were computed."""
+    return rate_interval([round(share, 12) for share in shares]).estimate
 
 
 def _place(curve: Sequence[_Spent], tokens: float) -> tuple[int, float, float]:

@@ -232,7 +232,7 @@ def roll_out(
     sequence that the engine holds. What it took is added to `pace`.
     """
     started = time.monotonic()
-    prompts = {task.id: prompt_ids(tokenizer, task.prompt) for task in tasks}
+    prompts = {task.id: prompt_ids(tokenizer, task.prompt) for task in {task.id: task for task in tasks}.values()}
     attempts = [Attempt(task, prompts[task.id], seed) for task, seed in zip(tasks, seeds, strict=True)]
     source = Loop(
         attempts, judge, tokenizer, loop, max_tokens=sampling.max_tokens, context=context,
@@ -303,11 +303,13 @@ class RolloutFunction:
         batch = self._taught(first, trainer, *where)
         batch = replace(batch, metrics=batch.metrics | self._pace.metrics())
         self._on_batch(batch)
+        # TRL looks at each completion's last token; where none was sampled, for want of room, one is put in.
+        none = [trainer.processing_class.eos_token_id]
         return {
             "prompt_ids": [r.prompt_ids for r in batch.rollouts],
-            "completion_ids": [r.completion_ids for r in batch.rollouts],
-            "logprobs": [r.logprobs for r in batch.rollouts],
-            "env_mask": [r.is_action for r in batch.rollouts],
+            "completion_ids": [r.completion_ids or none for r in batch.rollouts],
+            "logprobs": [r.logprobs or [0.0] for r in batch.rollouts],
+            "env_mask": [r.is_action or [0] for r in batch.rollouts],
             "verdict_reward": self._rewards(batch.rollouts),
         }
 

@@ -6,10 +6,12 @@ import json
 import os
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from accelerate.utils import gather_object
 from datasets import Dataset
 from transformers import PrinterCallback, TrainerCallback
 from trl import GRPOConfig, GRPOTrainer
@@ -51,11 +53,17 @@ class ProofTrainer(GRPOTrainer):  # type: ignore[misc]  # trl is untyped here
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         output: dict[str, Any] = super()._generate_and_score_completions(inputs)
         batch, advantages = self.batch, output["advantages"].tolist()
-        for name, value in {**rollout_metrics(batch.rollouts), **batch.metrics}.items():
+        # Of all processes, since the first one alone writes the log.
+        shares = rollout_metrics(gather_object(batch.rollouts))
+        for name, value in {**shares, **batch.metrics}.items():
             self._metrics["train"][name].append(value)
         rows = [dict(r.to_row(), advantage=a) for r, a in zip(batch.rollouts, advantages, strict=True)]
         if self.reference is not None:
-            total, count = self.accelerator.reduce(self.reference.divergence(output), reduction="sum").tolist()
+            # In the arithmetic that scored the policy, the trainer's or the engine's: rounding is no distance.
+            is_ours = "old_per_token_logps" in output
+            with self.accelerator.autocast() if is_ours else nullcontext():
+                divergence = self.reference.divergence(output)
+            total, count = self.accelerator.reduce(divergence, reduction="sum").tolist()
             self._metrics["train"]["kl"].append(total / max(1.0, count))
         # What was sampled and replaced was judged all the same: it is recorded, without an advantage.
         rows += [dict(r.to_row(), advantage=None) for r in batch.thrown]
@@ -88,12 +96,14 @@ def build_trainer(session: Session, policy: Policy) -> ProofTrainer:
     """The trainer, with vLLM started or found where that is the engine. Its tasks are set by `fit`.
 
     Raises:
-        ConfigError: the processes cannot each have whole groups, and the configuration needs them to; adapters do not
-            fit the model; there is no server, or it was not started for this policy.
+        ConfigError: the processes cannot share the batch evenly, or in whole groups where the configuration needs them
+            to; adapters do not fit the model; there is no server, or it was not started for this policy.
         MissingExtraError: peft is not installed, and the configuration asks for adapters.
     """
     config = session.config
-    refuse_split_groups(config.grpo, int(os.environ.get("WORLD_SIZE", "1")))
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    refuse_uneven_batches(config.grpo, processes)
+    refuse_split_groups(config.grpo, processes)
     adapter = adapter_config(config.policy.lora, policy.model) if config.policy.lora else None
     if session.uses_server:
         session.say(f"waiting for the vLLM server at {config.generation.server_url}")
@@ -115,8 +125,6 @@ def build_trainer(session: Session, policy: Policy) -> ProofTrainer:
     measures_kl = config.grpo.measure_kl and not config.grpo.kl_coefficient
     scored = (config.generation.temperature, arguments.per_device_train_batch_size)
     reference = Reference(policy.model, *scored) if measures_kl and not adapter else None
-    if adapter:
-        torch.manual_seed(config.seed)  # it starts at random, and a resumed run must start from the same
     trainer = ProofTrainer(
         model=policy.model,
         processing_class=policy.tokenizer,
@@ -135,6 +143,21 @@ def build_trainer(session: Session, policy: Policy) -> ProofTrainer:
         # It was started with the policy as it was before the warm start, or by a run that trained it further.
         give_engine(trainer, session.run.warm_start)
     return trainer
+
+
+def refuse_uneven_batches(grpo: GRPOSettings, processes: int) -> None:
+    """TRL would round the batch down to what the processes' passes hold: fewer groups a step than configured, or none.
+
+    Raises:
+        ConfigError: a minibatch cannot be split so.
+    """
+    minibatch = grpo.prompts_per_step * grpo.group_size // grpo.minibatches
+    if minibatch % (processes * (grpo.micro_batch or 1)):
+        each = f" of micro_batch ({grpo.micro_batch}) each" if grpo.micro_batch else ""
+        raise ConfigError(
+            f"grpo: {processes} processes cannot share a minibatch of {minibatch} completions (prompts_per_step * "
+            f"group_size / minibatches) evenly in passes{each}: change one of these, or the number of processes"
+        )
 
 
 def refuse_split_groups(grpo: GRPOSettings, processes: int) -> None:
@@ -272,10 +295,13 @@ def fit(session: Session, trainer: ProofTrainer, stream: TaskStream) -> None:
             for callback in (_Metrics(session), monitor, entropy, ProgressCallback(tracker, shown)):
                 trainer.add_callback(callback)
             trainer.train(resume_from_checkpoint=str(checkpoints[-1]) if checkpoints else None)
-        if (monitor.collapsed or entropy.fell) and monitor.best_checkpoint is not None:
+        if monitor.collapsed or entropy.fell:
             what = "the solved share collapsed" if monitor.collapsed else "the entropy fell below its floor"
-            session.say(f"{what}; going back to {monitor.best_checkpoint.name}")
-            load_weights(trainer, monitor.best_checkpoint)
+            if monitor.best_checkpoint is None:
+                session.say(f"{what} before any checkpoint to go back to; lower grpo.save_steps to have one")
+            else:
+                session.say(f"{what}; going back to {monitor.best_checkpoint.name}")
+                load_weights(trainer, monitor.best_checkpoint)
     start = PolicyConfig(path=str(run.warm_start), dtype=config.policy.dtype)
     save_trained(trainer, run, start if config.policy.lora else None)
     give_engine(trainer, run.policy)

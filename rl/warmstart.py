@@ -52,7 +52,14 @@ def start_policy(session: Session) -> Policy:
     """The policy at the start of GRPO, from the run directory where an earlier process of this run made it."""
     config, run = session.config, session.run
     started = run.warm_start
-    if not (started / "config.json").exists():
+    # Left to itself, accelerate takes several processes without a GPU for so many single ones.
+    processes = PartialState(cpu=not torch.cuda.is_available())
+    # One process looks: another might come late, and find what the first has made by then.
+    (is_made,) = broadcast_object_list([(started / "config.json").exists()])
+    if not is_made:
+        if session.is_main_process():
+            for phase in ("warm-start", "revisions"):
+                run.forget_after(phase, 0)  # what a start that was cut short has logged
         demonstrations = collect_demonstrations(session)
         if config.policy.scratch is not None:
             if not demonstrations:
@@ -81,7 +88,7 @@ def start_policy(session: Session) -> Policy:
             written = started.with_name("warm-start.partial")
             save_policy(policy, written, state)
             run.move_into_place(written, started)
-        PartialState().wait_for_everyone()
+        processes.wait_for_everyone()
     return load_policy(PolicyConfig(path=str(started), dtype=config.policy.dtype))
 
 
@@ -140,7 +147,7 @@ def revision_rows(
     Args:
         rollouts: one attempt at each task.
         golds: a completion that passes, for each of them.
-        longest: conversations of more tokens are left out: cut off, they would lose what is to be learned.
+        longest: revisions of more tokens are left out: cut off, they would lose what is to be learned.
 
     Returns:
         `input_ids` and `completion_mask` of equal length; the mask is 1 on the tokens of the passing completion.
@@ -231,8 +238,6 @@ def _fit(
     label: str,
     lora: LoraSettings | None,
 ) -> tuple[list[dict[str, Any]], dict[str, torch.Tensor] | None]:
-    if lora is not None:
-        torch.manual_seed(seed)  # adapters start at random
     trainer = SFTTrainer(
         model=policy.model,
         processing_class=policy.tokenizer,

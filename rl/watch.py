@@ -11,6 +11,7 @@ from __future__ import annotations
 import calendar
 import functools
 import json
+import math
 import os
 import time
 import unicodedata
@@ -244,7 +245,7 @@ class RunWatch:
         series = _series(steps)
         total = self._config.grpo.steps * self._config.grpo.minibatches if kind == "grpo" else None
         step = steps[-1].number if steps else (0 if phase is Phase.GRPO else None)
-        recent = series.get("step_time", ())[-_RECENT:]
+        recent = [seconds for seconds in series.get("step_time", ())[-_RECENT:] if math.isfinite(seconds)]
         step_s = sum(recent) / len(recent) if recent else None
         end = max(self._changed("eval/after.json"), self._changed("policy")) if phase is Phase.FINISHED else now
         started = self._started()
@@ -264,9 +265,7 @@ class RunWatch:
             latest={name: values[-1] for name, values in series.items()},
             completions=self._completions,
             sampled=self._sampled,
-            evaluations=tuple(
-                m for path in sorted(self._evaluations, key=self._order) for m in self._evaluations[path]
-            ),
+            evaluations=self._measured(),
             fresh=fresh,
             dropped=dropped,
         )
@@ -310,7 +309,7 @@ class RunWatch:
         if newest is None:
             return
         self._completions = tuple(_judged(row) for row in rows[:: max(1, len(rows) // _COMPLETIONS)][:_COMPLETIONS])
-        self._sampled = newest.stem
+        self._sampled = one_line(newest.stem)
 
     def _read_evaluations(self) -> None:
         found = [*self._path.glob("eval/*.json"), *self._path.glob("evaluations/*/evaluation.json")]
@@ -323,8 +322,9 @@ class RunWatch:
                 data = json.loads(path.read_text(encoding="utf-8"))
                 name = path.stem if path.parent.name == "eval" else path.parent.name
                 self._evaluations[path] = list(_measured(one_line(name), data["summary"]))
-                self._seconds[path] = float(data["seconds"])
-            except (OSError, ValueError, TypeError, KeyError):
+                if math.isfinite(seconds := float(data["seconds"])):
+                    self._seconds[path] = seconds
+            except (OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError):
                 self._evaluations.pop(path, None)  # not ours to complain about: `eval` and `report` do
 
     def _measured(self) -> tuple[Measured, ...]:
@@ -390,7 +390,7 @@ def _step(line: bytes) -> Step | None:
         figures = {key: value for key, value in row.items() if key in _FIGURES or key.startswith(SOLVED)}
         values = {_name(key): float(value) for key, value in figures.items() if value is not None}
         return Step(str(row["phase"]), int(row["step"]), values)
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
         return None
 
 

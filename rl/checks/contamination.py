@@ -23,7 +23,6 @@ What a policy was trained on before its run is unknown here.
 
 from __future__ import annotations
 
-import math
 import random
 import re
 from collections import Counter, defaultdict
@@ -32,7 +31,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple, TypeAlias
 
 from proofgrad.envs.theorems.declaration import SourceError, normal_form
-from proofgrad.rl.stats import Estimate, mean_interval
+from proofgrad.rl.stats import Estimate, rate_difference, rate_interval
 from proofgrad.verifiers.base import Json, Outcome
 from proofgrad.verifiers.errors import ConfigError
 
@@ -166,11 +165,11 @@ class Contamination:
     @property
     def excess(self) -> Estimate:
         """How much larger the share of near duplicates is among the held-out problems than in the baseline, with the
-        95% interval of two independent shares (Wald)."""
+        95% interval of two independent shares (`rate_difference`); all there can be where one of them has no text."""
         here, there = self.held_out, self.baseline
-        spread = sum(one.near * (1 - one.near) / max(1, one.measured) for one in (here, there))
-        half = 1.96 * math.sqrt(spread)
-        return Estimate(here.near - there.near, here.near - there.near - half, here.near - there.near + half)
+        if not here.measured or not there.measured:
+            return Estimate(here.near - there.near, -1.0, 1.0)
+        return rate_difference(_share(here), _share(there))
 
     def to_json(self) -> dict[str, Json]:
         """The result as plain JSON types."""
@@ -376,6 +375,12 @@ def _overlap(shares: Iterable[_Shares]) -> Overlap:
     )
 
 
+def _share(overlap: Overlap) -> Estimate:
+    """Of near duplicates, each text being one toss of a coin."""
+    near = round(overlap.near * overlap.measured)
+    return rate_interval([1.0] * near + [0.0] * (overlap.measured - near)).estimate
+
+
 def _group(outcomes: Sequence[Sequence[bool]]) -> Group:
     rates = [sum(passes) / len(passes) for passes in outcomes if passes]
-    return Group(len(outcomes), mean_interval(rates) if len(rates) > 1 else None)
+    return Group(len(outcomes), rate_interval(rates).estimate if len(rates) > 1 else None)

@@ -26,13 +26,15 @@ def examine(
     """Record what is in force, and put `n` right answers of each environment, damaged ones and cheats to the verifiers.
 
     Returns:
-        The self-test, None for an `n` of 0; and whether it was made now, or read as these versions left it earlier.
+        The self-test, None for an `n` of 0; and whether it was made now, or read as these versions left it earlier,
+        with as many right answers or more.
     """
     write_text(directory / "environment.json", json.dumps(describe_environment(verifiers), indent=1) + "\n")
     if not n:
         return None, False
     found = load_self_test(directory)
-    if found is not None and found.verifiers == {name: verifier.version for name, verifier in verifiers.items()}:
+    versions = {name: verifier.version for name, verifier in verifiers.items()}
+    if found is not None and found.verifiers == versions and found.n >= n:
         return found, False
     result = self_test(envs, verifiers, n)
     write_self_test(directory, result)

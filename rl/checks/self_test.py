@@ -24,7 +24,7 @@ from proofgrad.rl.checks.gauntlet import cheats
 from proofgrad.rl.run_directory import write_text
 from proofgrad.rl.stats import upper_bound
 from proofgrad.verifiers.answers import Answer, judge_once
-from proofgrad.verifiers.base import Json, Outcome, Problem, Verdict, Verifier
+from proofgrad.verifiers.base import BatchVerifier, Json, Outcome, Problem, Verdict, Verifier
 from proofgrad.verifiers.errors import ConfigError
 
 __all__ = ["SELF_TEST", "Check", "Finding", "Kind", "SelfTest", "load_self_test", "self_test", "write_self_test"]
@@ -209,7 +209,10 @@ def _candidate(env: Env, task: Task, completion: str) -> str | None:
 
 
 def _checked(name: str, verifier: Verifier, items: Sequence[_Item]) -> list[Check]:
-    answers = judge_once(verifier, [(item.problem, item.candidate) for item in items])
+    # One by one where the verifier has no batches of its own: an answer that makes it raise costs no other its verdict.
+    pairs = [(item.problem, item.candidate) for item in items]
+    asked = [pairs] if isinstance(verifier, BatchVerifier) else [[pair] for pair in pairs]
+    answers = [answer for some in asked for answer in judge_once(verifier, some)]
     judged = list(zip(items, answers, strict=True))
     return [
         _check(name, kind, chosen) for kind in _KINDS if (chosen := [pair for pair in judged if pair[0].kind == kind])

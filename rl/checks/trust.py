@@ -18,7 +18,7 @@ from proofgrad.rl.checks.self_test import SelfTest, load_self_test
 from proofgrad.rl.config import load_config
 from proofgrad.rl.evaluate import Evaluation
 from proofgrad.rl.evaluation.stored import StoredEvaluation
-from proofgrad.rl.stats import Estimate, mean_interval, upper_bound
+from proofgrad.rl.stats import Estimate, rate_difference, rate_interval, upper_bound
 from proofgrad.verifiers.base import Json, Outcome
 from proofgrad.verifiers.errors import ConfigError
 
@@ -152,7 +152,10 @@ def trust_in(stored: StoredEvaluation, run: Path | None = None, contamination: C
 def run_of(stored: StoredEvaluation) -> Path | None:
     """The training run that an evaluation lies in, or whose policy it took; None where there is none."""
     policy = Path(stored.evaluation.policy)
-    for place in (stored.directory, stored.directory.parent.parent, policy, policy.parent):
+    around = stored.directory.parent.parent
+    # An evaluation can have been put into the run of another policy: where its own is at hand, that says whose it is.
+    is_known = policy.is_dir() and not policy.resolve().is_relative_to(around.resolve())
+    for place in (stored.directory, *((policy, policy.parent) if is_known else (around,))):
         if (place / "config.yaml").is_file():
             return place
     return None
@@ -162,10 +165,8 @@ def _unknown_rate(evaluation: Evaluation) -> Estimate | None:
     taken = [result for result in evaluation.results if result.judged + result.unknown]
     if len(taken) < 2:
         return None
-    found = mean_interval([result.unknown / (result.judged + result.unknown) for result in taken])
-    if not found.mean:
-        return Estimate(0.0, 0.0, upper_bound(0, len(taken)))
-    return Estimate(found.mean, max(0.0, found.low), min(1.0, found.high))
+    rates = [result.unknown / (result.judged + result.unknown) for result in taken]
+    return rate_interval(rates).estimate if any(rates) else Estimate(0.0, 0.0, upper_bound(0, len(taken)))
 
 
 def _started_from(run: Path | None, evaluation: Evaluation) -> str | None:
@@ -284,7 +285,7 @@ def _about_contamination(found: Contamination | None) -> Iterator[tuple[float, s
         text = f"{here:.0f}% of the problems are close to a training text"
         yield 40, f"{text}, and only {there:.0f}% of the training texts are to each other"
     more, less = found.overlapping.success, found.clean.success
-    if more and less and more.low > less.high:
+    if more and less and rate_difference(more, less).low > 0:
         text = f"problems close to a training text are solved more often ({100 * more.mean:.0f}%)"
         yield 35, f"{text} than the others ({100 * less.mean:.0f}%)"
 

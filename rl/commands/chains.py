@@ -77,11 +77,11 @@ def evaluate_chains(
         ConfigError: no such model or environment, settings that contradict each other, or nothing could be judged.
         MissingExtraError: a package is not installed.
     """
+    from proofgrad.rl.evaluation.settings import check_engine
     from proofgrad.rl.extras import TRAINING_PACKAGES, require
 
     require(TRAINING_PACKAGES, "train", "evaluation")
-    if engine not in ("auto", "vllm", "transformers"):
-        raise ConfigError(f"there is no engine named '{engine}'; choose auto, vllm or transformers")
+    check_engine(engine)
     shown = check_context(context)
     path = Path(model)
     is_run = (path / "config.yaml").is_file()
@@ -168,7 +168,7 @@ def _settings(
     generation, loop = base.generation, base.loop
     return Config(
         name="chains",
-        policy=PolicyConfig(path=str(path / "policy") if run else model),
+        policy=PolicyConfig(path=str(path / "policy") if run else model, dtype=base.policy.dtype),
         envs=[known.get(name, EnvConfig(name=name)) for name in names],
         generation=generation.model_copy(update={"engine": engine, "max_tokens": max_tokens or generation.max_tokens}),
         loop=loop.model_copy(update={"max_turns": 1 + revisions}),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from proofgrad.rl.rollout import Judge
     from proofgrad.verifiers.base import Verifier
 
-__all__ = ["SELF_TEST_SIZE", "evaluate_command", "evaluate_model", "judging", "report", "tasks_of"]
+__all__ = ["SELF_TEST_SIZE", "evaluate_command", "evaluate_model", "going_on", "judging", "report", "tasks_of"]
 
 SELF_TEST_SIZE = 20
 
@@ -190,7 +190,7 @@ def evaluate_model(
         chunks = missing_chunks(directory, plan(tasks_of(settings, environments), settings), settings)
         if chunks:
             console.print(f"generation by {name}: {why}", markup=False, soft_wrap=True)
-            with open_sampler(settings, endpoint) as sampler, _going_on():
+            with open_sampler(settings, endpoint) as sampler, going_on():
                 sample_chunks(chunks, directory, settings, sampler, Unjudged(environments))
         console.print(
             f"completions are in {directory.path}; proofgrad score {directory.path} judges them", soft_wrap=True
@@ -205,11 +205,12 @@ def evaluate_model(
             examine(directory.path, environments, verifiers, self_test)
         if chunks:
             console.print(f"generation by {name}: {why}", markup=False, soft_wrap=True)
-            with open_sampler(settings, endpoint) as sampler, _going_on():
+            with open_sampler(settings, endpoint) as sampler, going_on():
                 sample_chunks(chunks, directory, settings, sampler, judge)
-        with _going_on():
+        with going_on():
             _judge_the_rest(directory, settings, judge)
-    return report(directory, tasks, settings)
+    with going_on():
+        return report(directory, tasks, settings)
 
 
 def tasks_of(settings: EvaluationSettings, environments: dict[str, Env]) -> list[Task]:
@@ -248,17 +249,17 @@ def report(directory: EvaluationDirectory, tasks: list[Task], settings: Evaluati
 
 
 def _judge_the_rest(directory: EvaluationDirectory, settings: EvaluationSettings, judge: Judge) -> None:
-    """Judge what an earlier ``--no-verify`` left unjudged."""
+    """Judge what an earlier ``--no-verify`` left unjudged, or end a scoring of it that was cut short."""
     from proofgrad.rl.evaluation.directory import read_chunk
-    from proofgrad.rl.evaluation.scoring import judge_stored, unjudged_turns
+    from proofgrad.rl.evaluation.scoring import is_cut_short, judge_stored, unjudged_turns
 
-    if all(one.is_judged for file in directory.chunks() for one in read_chunk(file)):
+    if not is_cut_short(directory) and all(one.is_judged for file in directory.chunks() for one in read_chunk(file)):
         return
     judge_stored(directory, judge, settings.verifiers, unjudged_turns, "unjudged")
 
 
 @contextmanager
-def _going_on() -> Iterator[None]:
+def going_on() -> Iterator[None]:
     """Say how to go on, in what ends an evaluation half way."""
     try:
         yield
@@ -266,5 +267,5 @@ def _going_on() -> Iterator[None]:
         raise UnhealthyError(f"{error}; what is finished is stored: then give the same command again") from error
     except ConfigError:
         raise
-    except ProofgradError as error:
+    except (ProofgradError, OSError) as error:  # a full disk is one of the latter
         raise ProofgradError(f"{error}; what is finished is stored: then give the same command again") from error

@@ -48,7 +48,8 @@ def report_command(
     model = collect(runs, force=force, max_samples=max_samples if wants_page else 0, seed=seed)
     if as_json:
         samples = {key: value for key, value in model["samples"].items() if key != "rows"}
-        text = json.dumps({**model, "samples": samples}, indent=1, ensure_ascii=False)
+        # In ASCII: names may hold characters that a terminal obeys, and that JSON would leave as they are.
+        text = json.dumps({**model, "samples": samples}, indent=1, allow_nan=False)
     else:
         text = to_html(model) if wants_page else to_markdown(model).rstrip("\n")
     target = output or (runs[0] / "report.html" if wants_page else None)

@@ -32,7 +32,7 @@ def score_evaluation(path: Path, *, only_unknown: bool = False) -> None:
         UnhealthyError: too many verdicts were UNKNOWN; what was judged before is kept, and the same command goes on.
     """
     from proofgrad.rl.checks.examination import examine
-    from proofgrad.rl.commands.evaluate import SELF_TEST_SIZE, judging, report, tasks_of
+    from proofgrad.rl.commands.evaluate import SELF_TEST_SIZE, going_on, judging, report, tasks_of
     from proofgrad.rl.evaluation.directory import EvaluationDirectory, plan
     from proofgrad.rl.evaluation.sampler import missing_chunks
     from proofgrad.rl.evaluation.scoring import every_turn, judge_stored, unknown_turns
@@ -54,7 +54,8 @@ def score_evaluation(path: Path, *, only_unknown: bool = False) -> None:
                 "leave out --only-unknown"
             )
         choice, what = (unknown_turns, "unknown") if only_unknown else (every_turn, "all")
-        scored = judge_stored(directory, judge, versions, choice, what)
+        with going_on():
+            scored = judge_stored(directory, judge, versions, choice, what)
         examine(directory.path, environments, verifiers, SELF_TEST_SIZE)
     kept = None if scored.kept is None else scored.kept.name
     changes = {f"{was} to {now}": n for (was, now), n in scored.changes.items()}
@@ -66,8 +67,8 @@ def score_evaluation(path: Path, *, only_unknown: bool = False) -> None:
     console.print(f"{scored.judged} attempts judged; {changes_line(scored.changes)}", soft_wrap=True)
     if scored.stopped_early:
         console.print(
-            f"{scored.stopped_early} rollouts had stopped at a pass that is none now: what would have followed was not "
-            "sampled, and they count as failed",
+            f"{scored.stopped_early} trajectories had stopped at a verdict that is a fail now: what would have "
+            "followed was not sampled, and they count as failed",
             soft_wrap=True,
         )
     if scored.kept is not None:

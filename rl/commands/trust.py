@@ -68,7 +68,8 @@ def _contamination(stored: StoredEvaluation, run: Path, words: int, quiet: bool)
     from proofgrad.rl.evaluation.stored import read_rows
 
     config = load_config(run / "config.yaml")
-    files = sorted((run / "rollouts").glob("step-*.parquet"))
+    recorded = run / "rollouts"
+    files = sorted([*recorded.glob("step-*.parquet"), *recorded.glob("revisions-*.parquet")])
     if not files and not config.warm_start.demonstrations:
         return None  # nothing was trained on
     rows = read_rows(stored.rollouts, ("task", "domain", "prompt", "problem", "outcome"))
@@ -76,11 +77,11 @@ def _contamination(stored: StoredEvaluation, run: Path, words: int, quiet: bool)
 
 
 def training_texts(config: Config, files: list[Path], *, quiet: bool = False) -> dict[str, Iterator[Text]]:
-    """What a run trained on: the prompts of its steps, and its demonstrations, which are made again.
+    """What a run trained on: the prompts of its steps and revisions, and its demonstrations, which are made again.
 
     Args:
         config: of the run.
-        files: its rollouts, a file for each step.
+        files: its rollouts, a file for each step and each round of revisions.
         quiet: show no progress.
     """
     return {"prompts": _prompts(files), "demonstrations and their answers": _demonstrations(config, quiet)}

@@ -118,9 +118,10 @@ class EvaluationDirectory:
             ConfigError: it holds something else, or an evaluation with other settings.
         """
         file = self.path / "settings.json"
+        partial = file.with_suffix(".partial")  # all there is where the first write of all found the disk full
         if fresh and file.is_file():
-            shutil.rmtree(self.path)
-        if file.is_file():
+            self._clear()
+        elif file.is_file():
             was = EvaluationSettings.load(file)
             if (found := difference(was, settings)) is not None:
                 remedy = "name another --output-dir, or take it again with --fresh"
@@ -128,10 +129,19 @@ class EvaluationDirectory:
                     remedy = f"proofgrad score {self.path} judges it again"
                 raise ConfigError(f"the evaluation in '{self.path}' was taken with {found}: {remedy}")
             settings = settings.model_copy(update={"verifiers": settings.verifiers or was.verifiers})
-        elif self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+        elif self.path.exists() and (not self.path.is_dir() or any(p != partial for p in self.path.iterdir())):
             raise ConfigError(f"'{self.path}' holds something else than an evaluation: name another --output-dir")
-        self.completions.mkdir(parents=True, exist_ok=True)
+        self.path.mkdir(parents=True, exist_ok=True)
         write_text(file, settings.to_text())
+        self.completions.mkdir(exist_ok=True)
+
+    def _clear(self) -> None:
+        """Delete all but the settings, completions last: cut short, it is an evaluation still, to go on with."""
+        for child in sorted(self.path.iterdir(), key=lambda child: child == self.completions):
+            if child.is_dir() and not child.is_symlink():
+                shutil.rmtree(child)
+            elif child.name != "settings.json":
+                child.unlink()
 
     def settings(self) -> EvaluationSettings:
         """What was asked.
@@ -155,6 +165,24 @@ class EvaluationDirectory:
     def chunks(self) -> list[Path]:
         """The finished chunks, in order."""
         return sorted(self.completions.glob("*.parquet"))
+
+    def check_chunks(self, planned: Mapping[int, Sequence[Item]]) -> None:
+        """Check that the finished chunks hold what is planned for their numbers.
+
+        Raises:
+            ConfigError: one holds something else.
+        """
+        expected = {
+            self.chunk(number): [(item.part, item.task.id, item.sample, item.seed) for item in items]
+            for number, items in planned.items()
+        }
+        for file in self.chunks():
+            rows = read_rows(file, ("part", "task", "sample", "seed"))
+            if [(row["part"], row["task"], row["sample"], row["seed"]) for row in rows] != expected.get(file):
+                raise ConfigError(
+                    f"'{file}' was asked other tasks than those of now (their file or their environment has changed): "
+                    "name another --output-dir, or take the evaluation again with --fresh"
+                )
 
     def write_chunk(self, number: int, sampled: Sequence[Sampled], pace: Pace) -> None:
         """Store a finished chunk."""

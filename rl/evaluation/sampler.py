@@ -90,10 +90,15 @@ def open_sampler(settings: EvaluationSettings, endpoint: EndpointEngine | None =
 def missing_chunks(
     directory: EvaluationDirectory, items: Sequence[Item], settings: EvaluationSettings
 ) -> list[tuple[int, Sequence[Item]]]:
-    """The chunks that are still to be sampled, with their numbers; one has items of one part only."""
+    """The chunks that are still to be sampled, with their numbers; one has items of one part only.
+
+    Raises:
+        ConfigError: what is stored was asked other tasks, as after a file of them was changed.
+    """
     parts = [[item for item in items if (item.part == SAMPLES) is is_sample] for is_sample in (True, False)]
-    every = [chunk for part in parts for chunk in chunked(part, settings.chunk)]
-    return [(number, chunk) for number, chunk in enumerate(every) if not directory.chunk(number).is_file()]
+    every = dict(enumerate(chunk for part in parts for chunk in chunked(part, settings.chunk)))
+    directory.check_chunks(every)
+    return [(number, chunk) for number, chunk in every.items() if not directory.chunk(number).is_file()]
 
 
 def sample_chunks(

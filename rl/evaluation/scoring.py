@@ -18,19 +18,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from proofgrad.rl.console import Tracker, track
-from proofgrad.rl.evaluation.directory import EvaluationDirectory, Sampled, read_chunk, write_chunk_rows
+from proofgrad.rl.evaluation.directory import SAMPLES, EvaluationDirectory, Sampled, read_chunk, write_chunk_rows
 from proofgrad.rl.loop import Halt, Judging, Turn
 from proofgrad.rl.rollout import Rollout
 from proofgrad.rl.run_directory import write_text
 from proofgrad.verifiers.base import Outcome, Verdict
 from proofgrad.verifiers.errors import ConfigError
 
-__all__ = ["Choice", "Scored", "every_turn", "judge_stored", "unjudged_turns", "unknown_turns"]
+__all__ = ["Choice", "Scored", "every_turn", "is_cut_short", "judge_stored", "unjudged_turns", "unknown_turns"]
 
 Choice = Callable[[Turn], bool]
 """Whether an attempt is to be judged again."""
 
 _NOTHING_SAID = ("infra.generation", "env.prompt_too_long")  # there is no completion to judge
+_VERDICT_HALTS = (Halt.VERIFIED, Halt.UNKNOWN)  # a verdict ended the trajectory, and no budget
 _RESULTS = ("evaluation.json", "rollouts.parquet", "revised.parquet", "best-of-n.parquet", "revision.json")
 
 
@@ -41,8 +42,8 @@ class Scored:
     Attributes:
         judged: attempts that were judged.
         changes: how many rollouts went from one outcome to another, by (was, is now).
-        stopped_early: trajectories that had stopped at a pass that no longer is one; what would have followed was
-            never sampled, and they count as failed.
+        stopped_early: trajectories that had stopped, with turns left, at a pass or an UNKNOWN that is a fail now; what
+            would have followed was never sampled, and they count as failed.
         kept: where the old result is; None where there was none.
     """
 
@@ -67,6 +68,11 @@ def unjudged_turns(turn: Turn) -> bool:
     return turn.verdict.reason == "infra.not_judged"
 
 
+def is_cut_short(directory: EvaluationDirectory) -> bool:
+    """Whether judging again was begun here and not ended."""
+    return (directory.path / "scoring" / "state.json").is_file()
+
+
 def judge_stored(
     directory: EvaluationDirectory, judge: Judging, versions: Mapping[str, str], choice: Choice, what: str
 ) -> Scored:
@@ -87,13 +93,14 @@ def judge_stored(
         raise ConfigError(f"no completions are stored in '{directory.path}': there is nothing to judge")
     scoring = directory.path / "scoring"
     state = _begin(scoring, dict(versions), what)
+    turns = directory.settings().loop.max_turns
     total = Counter[str]()
     changes: Counter[tuple[str, str]] = Counter()
     if not state["is_judged"]:
         with track("judging", _count(files, choice)) as tracker:
             for file in files:
                 if not (scoring / file.name).is_file():
-                    _judge_chunk(file, scoring / file.name, judge, choice, tracker)
+                    _judge_chunk(file, scoring / file.name, judge, choice, tracker, turns)
         _write_state(scoring, state | {"is_judged": True})
     for file in files:
         if (scoring / file.with_suffix(".json").name).is_file():
@@ -160,7 +167,7 @@ def _count(files: list[Path], choice: Choice) -> int:
     return sum(choice(turn) for file in files for one in read_chunk(file) for turn in one.rollout.turns)
 
 
-def _judge_chunk(file: Path, target: Path, judge: Judging, choice: Choice, tracker: Tracker) -> None:
+def _judge_chunk(file: Path, target: Path, judge: Judging, choice: Choice, tracker: Tracker, max_turns: int) -> None:
     sampled = read_chunk(file)
     waiting = [
         [(turn, _submitted(one, turn, judge) if choice(turn) else None) for turn in one.rollout.turns]
@@ -176,7 +183,8 @@ def _judge_chunk(file: Path, target: Path, judge: Judging, choice: Choice, track
         was, now = one.rollout.verdict.outcome, rollout.verdict.outcome
         if was is not now:
             changes[was.value, now.value] += 1
-        stopped_early += one.rollout.halt is Halt.VERIFIED and now is not Outcome.PASS
+        had_turns_left = one.item.part == SAMPLES and len(rollout.turns) < max_turns
+        stopped_early += had_turns_left and one.rollout.halt in _VERDICT_HALTS and now is Outcome.FAIL
         new.append(replace(one, rollout=rollout))
     told = {
         "judged": judged,
@@ -213,6 +221,6 @@ def _rescored(rollout: Rollout, turns: list[Turn]) -> Rollout:
     halt = rollout.halt
     if turns[-1].verdict.outcome is Outcome.UNKNOWN:
         halt = Halt.UNKNOWN
-    elif halt in (Halt.VERIFIED, Halt.UNKNOWN):
+    elif halt in _VERDICT_HALTS:
         halt = Halt.TURNS
     return replace(rollout, turns=tuple(turns), halt=halt)

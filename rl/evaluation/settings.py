@@ -162,9 +162,11 @@ def _flat(data: Any, above: str = "") -> Iterator[tuple[str, Any]]:
     if isinstance(data, Mapping) and data:
         for key, value in data.items():
             yield from _flat(value, f"{above}.{key}" if above else str(key))
-    elif isinstance(data, list) and data and isinstance(data[0], Mapping):
-        for entry in data:
-            yield from _flat(entry, f"{above}.{entry.get('name', '')}")
+    elif isinstance(data, list) and all(isinstance(entry, Mapping) for entry in data):
+        names = [str(entry.get("name")) for entry in data]
+        yield above, names  # in their order, which is that of the samples
+        for number, (name, entry) in enumerate(zip(names, data, strict=True)):
+            yield from _flat(entry, f"{above}.{name if names.count(name) == 1 else number}")
     else:
         yield above, data
 

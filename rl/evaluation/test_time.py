@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, TypeVar
 
 from proofgrad.rl.evaluate import OVERALL
 from proofgrad.rl.evaluation.stored import StoredEvaluation, read_rows
-from proofgrad.rl.stats import Estimate, mean_interval, pass_at_k
+from proofgrad.rl.stats import Estimate, pass_at_k, rate_interval
 from proofgrad.verifiers.base import Json, Outcome
 
 if TYPE_CHECKING:
@@ -372,7 +372,8 @@ def _point(n: int, values: Sequence[_Value], of: int) -> list[Point]:
             n=n,
             tokens=sum(tokens) / count,
             seconds=sum(seconds) / count,
-            success=mean_interval(success),
+            # Sums of chances: what is 1 but for rounding has to be 1, or it looks like a spread between problems.
+            success=rate_interval([min(1.0, round(value, 12)) for value in success]).estimate,
             problems=count,
             left_out=of - count,
             all_tokens=sum(all_tokens) / count,

@@ -7,6 +7,7 @@ it; the text below it is written from `Facts` alone. What a candidate or a plug-
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 from proofgrad.rl.export.facts import Facts
@@ -25,6 +26,11 @@ def model_card(facts: Facts) -> str:
 
     text = "\n".join("\n".join(section(facts)) + "\n" for section in SECTIONS)
     return str(ModelCard(f"---\n{card_data(facts).to_yaml()}\n---\n\n{text}"))
+
+
+def _is_on_hub(path: str) -> bool:
+    """Whether it names a model there and is no directory here, which transformers would have taken instead."""
+    return _HUB_NAME.fullmatch(path) is not None and not Path(path).is_dir()
 
 
 def card_data(facts: Facts) -> Any:
@@ -55,7 +61,7 @@ def card_data(facts: Facts) -> Any:
     license_ = facts.license.lower() if facts.license else None
     is_known = license_ in HUB_LICENSES
     return ModelCardData(
-        base_model=path if (path := facts.config.policy.path) and _HUB_NAME.fullmatch(path) else None,
+        base_model=path if (path := facts.config.policy.path) and _is_on_hub(path) else None,
         eval_results=results or None,
         library_name="transformers",
         license=license_ if is_known else "other" if license_ else None,

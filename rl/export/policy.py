@@ -74,7 +74,7 @@ def export_run(
         _write_policy(run, config, source, written)
         for record in _RECORDS:
             if (path / record).is_file():
-                shutil.copyfile(path / record, written / record)
+                _copy(run, path / record, written)
         facts = facts_of(run, config, written, source, name=called, license=spdx, checkpoint=checkpoint)
         (written / "README.md").write_text(model_card(facts), encoding="utf-8")
         _move(written, place)
@@ -137,7 +137,7 @@ def _source(run: RunDirectory, checkpoint: int | None) -> Path:
 def _place(run: RunDirectory, target: Path, force: bool) -> Path:
     """Where the target really is, if it may be written there."""
     try:
-        place, here, root = target.resolve(), Path.cwd().resolve(), run.path.resolve()
+        place, here, home, root = (path.resolve() for path in (target, Path.cwd(), Path.home(), run.path))
     except OSError as error:
         raise ConfigError(f"cannot write '{target}': {error.strerror}") from error
     if root == place or place in root.parents or root in place.parents:
@@ -148,6 +148,8 @@ def _place(run: RunDirectory, target: Path, force: bool) -> Path:
         raise ConfigError(f"'{target}' is a file: name a directory")
     if place == here or place in here.parents:
         raise ConfigError(f"'{target}' holds the directory that you are in: name another")
+    if place == home or place in home.parents:
+        raise ConfigError(f"'{target}' holds your home directory: name another")
     if any(place.iterdir()):
         if not force:
             raise ConfigError(f"'{target}' is not empty: name another directory, or replace all of it with --force")
@@ -182,7 +184,14 @@ def _write_policy(run: RunDirectory, config: Config, source: Path, written: Path
     if not any(source.glob(_WEIGHTS)):
         raise ConfigError(f"there are no weights in '{source}' (no model.safetensors)")
     for file in {file for pattern in _FILES for file in source.glob(pattern) if file.is_file()}:
-        shutil.copyfile(file, written / file.name)
+        _copy(run, file, written)
+
+
+def _copy(run: RunDirectory, file: Path, written: Path) -> None:
+    """Copy a file of the run; one that is a link to somewhere else could be anything on this machine."""
+    if not file.resolve().is_relative_to(run.path.resolve()):
+        raise ConfigError(f"'{file}' is a link out of the run: put the file itself there if it is to be published")
+    shutil.copyfile(file, written / file.name)
 
 
 def facts_of(
@@ -261,13 +270,20 @@ def _same_weights(run: RunDirectory) -> str | None:
 
 
 def _parameters(directory: Path) -> int:
-    """Numbers in the weights; those that two layers share are stored, and counted, once."""
-    from safetensors import safe_open
+    """Numbers in the weights; those that two layers share are stored, and counted, once.
+
+    Raises:
+        ConfigError: they cannot be read.
+    """
+    from safetensors import SafetensorError, safe_open
 
     total = 0
     for file in directory.glob(_WEIGHTS):
-        with safe_open(file, framework="pt") as opened:
-            total += sum(math.prod(opened.get_slice(key).get_shape()) for key in opened.keys())  # noqa: SIM118
+        try:
+            with safe_open(file, framework="pt") as opened:
+                total += sum(math.prod(opened.get_slice(key).get_shape()) for key in opened.keys())  # noqa: SIM118
+        except SafetensorError as error:
+            raise ConfigError(f"cannot read the weights '{file.name}': {str(error).splitlines()[0]}") from error
     return total
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -37,17 +37,32 @@ _CHARTS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
 def curves_of(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """One entry for each phase that logged something: its charts, each with its series of [step, value].
 
-    What is no finite number is left out.
+    What is no finite number is on no chart; ``not_finite`` counts the steps at which a figure of one was none.
     """
     phases: dict[str, dict[str, list[list[float]]]] = defaultdict(lambda: defaultdict(list))
+    broken: dict[str, Counter[str]] = defaultdict(Counter)
     for row in rows:
         for name, value in row.items():
             if name in ("phase", "step") or isinstance(value, bool) or not isinstance(value, int | float):
                 continue
             if math.isfinite(value):
                 phases[str(row["phase"])][name].append([row["step"], value])
-    order = sorted(phases, key=lambda phase: phase != "grpo")  # what a run is about comes first
-    return [{"phase": _PHASES.get(phase, phase), **_charts(phases[phase])} for phase in order]
+            elif any(_is_of(name, key) for *_, wanted in _CHARTS for key in wanted):
+                broken[str(row["phase"])][name] += 1
+    # What a run is about comes first.
+    order = sorted(dict.fromkeys((*phases, *broken)), key=lambda phase: phase != "grpo")
+    return [
+        {
+            "phase": _PHASES.get(phase, phase),
+            **_charts(phases[phase]),
+            "not_finite": [{"name": name, "steps": count} for name, count in broken[phase].items()],
+        }
+        for phase in order
+    ]
+
+
+def _is_of(name: str, key: str) -> bool:
+    return name == key or (key.endswith("/") and name.startswith(key))
 
 
 def _charts(series: Mapping[str, list[list[float]]]) -> dict[str, list[dict[str, Any]]]:
@@ -59,7 +74,7 @@ def _charts(series: Mapping[str, list[list[float]]]) -> dict[str, list[dict[str,
             (name.removeprefix(key) if key.endswith("/") else name, points)
             for key in wanted
             for name, points in series.items()
-            if name == key or (key.endswith("/") and name.startswith(key))
+            if _is_of(name, key)
         ]
         if any(len({value for _, value in points}) > 1 for _, points in found):
             shown = [{"name": name, "points": points} for name, points in found]

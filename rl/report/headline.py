@@ -64,7 +64,10 @@ def headline(
     )
     if row["conclusion"] == "undecided":
         detail += f" A difference of {100 * row['detectable']:.1f} points would be found four times in five."
-        detail += f" About {row['needed']:,} problems would decide it." if row["needed"] else ""
+        if row["needed"]:
+            detail += (
+                f" Were the true one as large as measured, about {row['needed']:,} problems would decide it as often."
+            )
     for conclusion in ("better", "worse"):
         parts = [one["domain"] for one in comparison["domains"] if one["conclusion"] == conclusion and one is not row]
         if parts and conclusion != row["conclusion"]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from proofgrad.rl.report.headline import percent, points
+from proofgrad.verifiers.rubric.quoting import visible
 
 __all__ = ["to_markdown"]
 
@@ -28,8 +29,11 @@ def to_markdown(model: Mapping[str, Any]) -> str:
 
 
 def _text(value: object) -> str:
-    """Text that is only text: what Markdown or HTML would take for its own is escaped, a line break is a space."""
-    escaped = " ".join(str(value).split()).replace("\\", "\\\\")
+    """Text that is only text: what Markdown or HTML would take for its own is escaped, a line break is a space.
+
+    What no reader sees is left out, since a terminal may obey it.
+    """
+    escaped = " ".join(visible(str(value)).split()).replace("\\", "\\\\")
     for sign in "|`*_[]<>#@":
         escaped = escaped.replace(sign, f"&#{ord(sign)};" if sign in "<>@" else f"\\{sign}")
     return escaped

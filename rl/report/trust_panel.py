@@ -72,9 +72,14 @@ def _self_test(found: Mapping[str, Any]) -> tuple[str, str, str]:
         f"{right - refused} of {right} right answers accepted, {cheats - leaked} of {cheats} cheats and "
         f"{damaged - damaged_passed} of {damaged} damaged answers refused."
     )
+    unknown = sum(check["unknown"] for check in found["checks"])
+    if unknown:
+        text += f" {unknown} got no verdict."
     if not found["is_sound"]:
         return "bad", "not sound", text
-    return ("warn", "sound, look closer", text) if damaged_passed else ("good", "sound", text)
+    if not right and not cheats:
+        return "warn", "nothing judged", text
+    return ("warn", "sound, look closer", text) if damaged_passed or unknown else ("good", "sound", text)
 
 
 def _audit(found: list[Mapping[str, Any]]) -> tuple[str, str, str]:
@@ -87,11 +92,16 @@ def _audit(found: list[Mapping[str, Any]]) -> tuple[str, str, str]:
     wrong = sum(one["wrong"] for one in refused)
     if wrong:
         text += f" {wrong} of {sum(one['looked_at'] for one in refused)} refused ones accepted."
+    unknown = sum(one["unknown"] for one in found)
+    if unknown:
+        text += f" {unknown} got no verdict the second time."
     if leaks:
         return "bad", f"{leaks} did not stand", text
     if not looked:
-        return "warn", "nothing accepted", text
-    return ("warn", "some refused wrongly", text) if wrong else ("good", "all stood", text)
+        return "warn", "no second verdict" if unknown else "nothing accepted", text
+    if wrong:
+        return "warn", "some refused wrongly", text
+    return ("warn", "not all judged again", text) if unknown else ("good", "all stood", text)
 
 
 def _contamination(found: Mapping[str, Any]) -> tuple[str, str, str]:
@@ -101,7 +111,9 @@ def _contamination(found: Mapping[str, Any]) -> tuple[str, str, str]:
 
 
 def _isolation(found: Mapping[str, Any]) -> tuple[str, str, str]:
-    layers = found.get("layers") or {}
+    layers = found.get("layers")
+    if not isinstance(layers, Mapping):
+        return "none", "not measured", "The layers of isolation were not recorded."
     absent = [
         f"{verifier}: {name}"
         for verifier, states in layers.items()
@@ -111,5 +123,9 @@ def _isolation(found: Mapping[str, Any]) -> tuple[str, str, str]:
     if absent:
         return "bad", f"{len(absent)} layers missing", f"Candidates ran without {', '.join(absent)}."
     if not layers:
-        return "good", "nothing to isolate", "No verifier here runs what a candidate brings."
+        return (
+            "none",
+            "none reported",
+            "No verifier here reports a layer of isolation; one that runs no candidate needs none.",
+        )
     return "good", "every layer active", f"Around the candidates of {', '.join(layers)}."

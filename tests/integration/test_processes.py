@@ -169,7 +169,8 @@ def test_a_group_split_over_two_processes_has_the_advantages_it_has_on_one(both,
 def test_two_processes_log_what_one_does(both, loss):
     one, two = (metrics(runs / loss) for runs in both)
     assert [row["step"] for row in one] == [row["step"] for row in two] == [1, 2]
-    for name in ("loss", "grad_norm", "reward", "reward_std", "kl", "num_tokens", "completions/mean_length"):
+    for name in ("loss", "grad_norm", "reward", "reward_std", "kl", "num_tokens", "completions/mean_length",
+                 "unknown", "truncated", "turns"):  # fmt: skip
         assert [row[name] for row in two] == pytest.approx([row[name] for row in one], rel=1e-4, abs=1e-6), name
 
 

@@ -30,6 +30,7 @@ from proofgrad.rl.evaluate import Evaluation
 from proofgrad.rl.evaluation.stored import read_rows
 from proofgrad.rl.loop import Halt
 from proofgrad.rl.rollout import roll_out
+from proofgrad.rl.run_directory import write_rows
 from proofgrad.verifiers.base import Outcome, Verdict
 from proofgrad.verifiers.errors import ConfigError, ProofgradError
 
@@ -233,12 +234,36 @@ def test_a_reply_that_is_no_completion_is_asked_for_again(body):
     assert rollout.verdict.is_pass
 
 
+@pytest.mark.parametrize("found", ['{"content": [{"token": "a"}]}', '{"content": [7]}', '{"content": [null]}'])
+def test_log_probabilities_in_another_shape_are_none_and_cost_no_completion(found):
+    reply = (
+        f'{{"choices": [{{"message": {{"content": "1"}}, "logprobs": {found}}}], "usage": {{"completion_tokens": 1}}}}'
+    )
+    with serving(Fake(script=[Response(reply, media_type="application/json")])) as url:
+        (rollout,) = sampled(url, [task("a")])
+    assert (rollout.verdict.is_pass, rollout.logprobs, rollout.tokens) == (True, [], 1)
+
+
+def test_half_a_character_does_not_keep_a_completion_from_being_stored(tmp_path):
+    reply = '{"choices": [{"message": {"content": "\\ud83d1"}}], "usage": {"completion_tokens": 1}}'
+    with serving(Fake(script=[Response(reply, media_type="application/json")])) as url:
+        (rollout,) = sampled(url, [task("a")])
+    write_rows(tmp_path / "x.parquet", [rollout.to_row()])
+    assert read_rows(tmp_path / "x.parquet")[0]["completion"] == "?1"
+
+
 def test_an_endpoint_that_fails_everything_stops_the_evaluation():
     with serving(Fake(script=[500] * 1000)) as url:
         with pytest.raises(ProofgradError, match="has failed 3 requests in a row: status 500"):
             sampled(url, [task(str(n)) for n in range(3)], retries=1)
         with pytest.raises(ProofgradError, match="has failed 5 requests in a row"):
             sampled(url, [task(str(n)) for n in range(50)], retries=0, concurrency=2)
+
+
+@pytest.mark.parametrize("url", ["http:///v1", "http://[::1/v1", "http://127.0.0.1:x/v1", "http://127.0.0.1:99999/v1"])
+def test_what_is_no_address_is_one_line(url):
+    with pytest.raises(ConfigError, match="is no endpoint's address"):
+        EndpointEngine(url)
 
 
 def test_nobody_there_is_one_line():

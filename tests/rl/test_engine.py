@@ -42,6 +42,13 @@ def test_logprobs_are_those_of_the_sampling_distribution(tiny_policy, temperatur
         assert completion.logprobs == pytest.approx(expected, abs=1e-4)
 
 
+def test_a_models_own_settings_for_sampling_change_nothing(tiny_policy, monkeypatch):
+    _, plain = sample(tiny_policy, ["theorem theorem", "# xs"])
+    for name, value in {"repetition_penalty": 5.0, "min_p": 0.5, "top_k": 2, "suppress_tokens": [5, 6, 7]}.items():
+        monkeypatch.setattr(tiny_policy.model.generation_config, name, value)
+    assert sample(tiny_policy, ["theorem theorem", "# xs"])[1] == plain
+
+
 def test_every_request_is_answered_once_whatever_the_lengths(tiny_policy):
     _, completions = sample(tiny_policy, ["x" * n for n in (1, 40, 3, 17)])
     assert len(completions) == 4

@@ -10,7 +10,7 @@ from proofgrad.rl.engine import Completion
 from proofgrad.rl.groups import grouped, has_no_variance, refill, unlikeliness_rewards
 from proofgrad.rl.loop import Halt, Turn
 from proofgrad.rl.rollout import Rollout, reward
-from proofgrad.rl.trainer import refuse_split_groups
+from proofgrad.rl.trainer import refuse_split_groups, refuse_uneven_batches
 from proofgrad.verifiers.base import Outcome, Verdict
 from proofgrad.verifiers.errors import ConfigError
 
@@ -191,3 +191,15 @@ def test_processes_that_would_split_a_group_are_refused_in_one_line(key, setting
         refuse_split_groups(grpo, 4)
     assert "\n" not in str(caught.value)
     refuse_split_groups(GRPOSettings(prompts_per_step=6), 4)
+
+
+def test_a_batch_that_processes_cannot_share_evenly_is_refused_in_one_line():
+    # 16 groups of 16 in 2 minibatches, 4 completions a pass: six processes would leave one group of each step out.
+    grpo = GRPOSettings(prompts_per_step=16, group_size=16, minibatches=2, micro_batch=4)
+    for processes in (1, 2, 8, 32):
+        refuse_uneven_batches(grpo, processes)
+    with pytest.raises(ConfigError, match=r"6 processes cannot share a minibatch of 128 completions") as caught:
+        refuse_uneven_batches(grpo, 6)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(ConfigError, match=r"6 processes"):
+        refuse_uneven_batches(GRPOSettings(prompts_per_step=16, group_size=16, minibatches=2), 6)

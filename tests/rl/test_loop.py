@@ -360,6 +360,23 @@ def test_a_conversation_in_tokens_is_what_the_chat_template_makes_of_it(tiny_pol
     tokenizer.chat_template = None
 
 
+# As Qwen3's does, it shows thoughts, even none, with the last answer only.
+THINKING = TEMPLATE.replace(
+    "<{{ m['role'] }}>", "<{{ m['role'] }}>{% if loop.last and m['role'] == 'assistant' %}<think></think>{% endif %}"
+)
+
+
+def test_a_template_that_shows_the_last_answer_otherwise_costs_the_feedback_nothing(tiny_policy):
+    tokenizer = tiny_policy.tokenizer
+    tokenizer.chat_template = THINKING
+    task = task_of("a", [{"role": "user", "content": "prove it"}])
+    ids = tokenizer("an answer<|end|>", add_special_tokens=False)["input_ids"]
+    turn = Turn(Completion(ids, [0.0] * len(ids), "an answer", False), "an answer", wrong())
+    inserted = follow_up(tokenizer, task, [turn], "No: an answer is wrong")
+    tokenizer.chat_template = None
+    assert tokenizer.decode(inserted) == "\n<user>No: an answer is wrong<|end|>\n<assistant>"
+
+
 def test_a_real_policy_revises_and_repeats_itself_for_equal_seeds_only(tiny_policy, both_envs, real_pool):
     engine = TransformersEngine(tiny_policy.model, tiny_policy.tokenizer)
     tasks = [task for env in both_envs.values() for task in env.tasks("train", 3, 0)]

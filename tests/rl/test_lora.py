@@ -183,6 +183,18 @@ def test_the_distance_from_the_start_is_measured_with_the_adapter_left_out(train
     assert kl[-1] > 1e-4
 
 
+@pytest.mark.parametrize("lora", [None, {"rank": 4}])
+def test_arithmetic_in_bfloat16_is_no_distance_from_the_start(tiny_policy, tmp_path, lora):
+    save_policy(tiny_policy, tmp_path / "start")
+    settings = config_of(tmp_path, measure_kl=True, bf16=True, steps=1, minibatches=2).model_dump()
+    settings["policy"]["lora"] = lora
+    config = Config.model_validate(settings)
+    run = RunDirectory.create(config)
+    train(config, run)
+    kl = [row["kl"] for row in run.metrics() if row["phase"] == "grpo" and "kl" in row]
+    assert kl == [pytest.approx(0, abs=1e-9)]
+
+
 def test_a_run_that_was_cut_off_goes_on_from_an_adapter_checkpoint_as_if_nothing_had_been(
     tiny_policy, tmp_path, trained
 ):

@@ -107,6 +107,20 @@ def test_trl_gets_equal_lengths_and_the_score_of_each_verdict(demonstrations, ju
     assert (batch.thrown, batch.metrics.keys()) == ([], {"tokens_per_second", "wait_time_share"})
 
 
+def test_trl_gets_a_token_without_loss_where_a_prompt_left_no_room_for_one(demonstrations, judge, tiny_policy):
+    task, _ = demonstrations[0]
+    trainer = SimpleNamespace(
+        state=SimpleNamespace(global_step=0),
+        accelerator=SimpleNamespace(process_index=0),
+        processing_class=tiny_policy.tokenizer,
+    )
+    function = RolloutFunction(lambda _: Reciting([]), judge, Sampling(1.0, 8), 0, lambda _: None, context=2)
+    function.stream = TaskStream(CONFIG, [task], [task])
+    output = function([task.prompt], trainer)
+    assert output["completion_ids"] == [[tiny_policy.tokenizer.eos_token_id]]
+    assert (output["logprobs"], output["env_mask"], output["verdict_reward"]) == ([[0.0]], [[0]], [0.0])
+
+
 def test_unknown_reaches_trl_as_none():
     assert proved(["p"] * 3, verdict_reward=[1.0, None, 0.0]) == [1.0, None, 0.0]
 

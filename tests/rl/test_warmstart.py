@@ -110,6 +110,8 @@ def made(path, **warm_start):
     run = RunDirectory.create(config)
     # What a kill leaves behind: a start that was not written to its end.
     (run.path / "checkpoints" / "warm-start.partial").mkdir()
+    for phase in ("warm-start", "revisions"):
+        run.log(phase, 10, {"loss": 99.0})
     with Session(config, run) as session:
         return start_policy(session), run
 
@@ -124,6 +126,7 @@ def test_a_start_with_revisions_is_a_function_of_its_configuration(tmp_path, sta
     again, _ = made(tmp_path / "again", revisions=12, revision_rounds=2)
     assert once.tokenizer.get_vocab() == again.tokenizer.get_vocab()
     assert all(torch.equal(a, b) for a, b in zip(once.model.parameters(), again.model.parameters(), strict=True))
+    assert all(row["loss"] < 99 for row in run.metrics())
     rounds = [pq.read_table(run.path / "rollouts" / f"revisions-{n}.parquet").to_pylist() for n in (1, 2)]
     for rows in rounds:
         assert len(rows) == 12

@@ -206,7 +206,18 @@ def test_a_line_that_a_kill_cut_short_costs_that_line(growing):
     assert list(snapshot.series["loss"]) == [2.0, 1.5]  # the first line of the second start is lost with the torn one
 
 
-@pytest.mark.parametrize("line", ["[]", "null", "7", '{"phase": "grpo"}', '{"phase": "grpo", "step": "x"}', "\x00\xff"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[]",
+        "null",
+        "7",
+        '{"phase": "grpo", "step": Infinity}',
+        '{"phase": "grpo"}',
+        '{"phase": "grpo", "step": "x"}',
+        "\x00\xff",
+    ],
+)
 def test_a_line_of_another_shape_is_no_step(growing, line):
     run, _ = growing
     with (run / "metrics.jsonl").open("a", encoding="utf-8") as file:
@@ -223,6 +234,12 @@ def test_figures_that_are_no_numbers_are_shown_and_are_null_in_json(growing):
     assert "nan" in shown(snapshot)
     data = json.loads(json.dumps(snapshot.to_json(), allow_nan=False))
     assert data["series"]["loss"] == [None, 1.0, None, 2.0, None]
+    record(run, 6, reward=0.5, step_time=float("nan"))
+    assert RunWatch(run).look().step_s is None
+    record(run, 7, reward=0.5, step_time=2.0)
+    snapshot = RunWatch(run).look()
+    assert snapshot.step_s == 2.0
+    assert "2.0 s/step" in shown(snapshot)
 
 
 def test_a_run_that_is_silent_for_long_seems_to_have_stopped(growing):
@@ -294,6 +311,13 @@ def test_files_that_vanish_or_are_broken_do_not_stop_the_watch(small_run):
     again = watch.look()
     assert again.completions == seen.completions
     assert {m.evaluation for m in again.evaluations} == {"before"}
+    for text in (
+        '{"summary": [], "seconds": 1}',
+        '{"summary": {"d": 3}, "seconds": 1}',
+        '{"summary": {}, "seconds": NaN}',
+    ):
+        (small_run / "eval" / "after.json").write_text(text, "utf-8")
+        assert {m.evaluation for m in watch.look().evaluations} == {"before"}
     shutil.rmtree(small_run / "rollouts")
     assert watch.look().step == 6
     watch.close()
@@ -302,7 +326,7 @@ def test_files_that_vanish_or_are_broken_do_not_stop_the_watch(small_run):
 def hostile_run(run):
     names = ("domain", "outcome", "reason", "candidate", "completion")
     rows = [dict.fromkeys(names, HOSTILE) | {"candidate": None, "outcome": "fail"} for _ in range(3)]
-    RunDirectory(run).write_rollouts("step-000000", rows)
+    RunDirectory(run).write_rollouts("step-000000 \x1b[2J\x9b31m", rows)
     record(run, 1, reward=0.5, **{f"solved/{HOSTILE}": 0.5})
     return run
 

@@ -102,8 +102,10 @@ function figure(spec) {
 }
 
 // spec: {title, note, x: {label, log, format}, y: {format, low, high, label}, series: [{name, points: [{x, y, low, high, note}]}]}
+// Null where no series has a point, as in a domain with one problem.
 function lineChart(spec) {
   const all = spec.series.flatMap((s) => s.points);
+  if (!all.length) return null;
   const xs = [...new Set(all.map((p) => p.x))].sort((a, b) => a - b);
   const fy = spec.y.format || number, fx = spec.x.format || number;
   const hasBand = all.some((p) => p.low !== undefined);
@@ -143,6 +145,7 @@ function lineChart(spec) {
     }
     svg.append(draw("text", { x: (left + width - right) / 2, y: height - 4, "text-anchor": "middle", class: "label" }, spec.x.label));
     spec.series.forEach((s, i) => {
+      if (!s.points.length) return;
       const banded = s.points.filter((p) => p.low !== undefined);
       if (banded.length > 1 && spec.series.length < 3) {
         const up = banded.map((p) => `${X(p.x)} ${Y(p.high)}`), down = banded.map((p) => `${X(p.x)} ${Y(p.low)}`).reverse();
@@ -197,7 +200,9 @@ function markChart(spec) {
   const all = spec.rows.flatMap((row) => row.marks.filter(Boolean));
   function render(width) {
     const each = 22, gap = 22, wide = width > 560;
-    const left = wide ? 24 + 7.4 * Math.max(...spec.rows.map((row) => row.name.length)) : 12, head = wide ? 0 : 20;
+    // A name that is too long for the picture is cut there; the readout and the table have all of it.
+    const most = wide ? 32 : Math.floor(width / 8.5), names = spec.rows.map((row) => (row.name.length > most ? `${row.name.slice(0, most - 1)}\u2026` : row.name));
+    const left = wide ? 24 + 7.4 * Math.max(...names.map((name) => name.length)) : 12, head = wide ? 0 : 20;
     const top = 8, bottom = 40, right = 22;
     const heights = spec.rows.map((row) => head + each * row.marks.length + gap);
     const height = top + heights.reduce((a, b) => a + b, 0) + bottom;
@@ -215,7 +220,7 @@ function markChart(spec) {
       const middle = y + head + (each * row.marks.length + gap) / 2;
       svg.append(draw("text", wide
         ? { x: left - 16, y: middle + 4, "text-anchor": "end", class: "name" }
-        : { x: left - 12, y: y + 16, class: "name" }, row.name));
+        : { x: left - 12, y: y + 16, class: "name" }, names[r]));
       row.marks.forEach((e, i) => {
         if (!e) return;
         const line = y + head + gap / 2 + each * (i + 0.5);

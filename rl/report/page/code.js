@@ -12,7 +12,7 @@ const PYTHON = {
     "nonlocal not or pass raise return try while with yield match case None True False").split(" ")),
   pattern: /(#[^\n]*)|((?:[rbfuRBFU]{0,2})(?:"""[\s\S]*?(?:"""|$)|'''[\s\S]*?(?:'''|$)|"(?:\\.|[^"\\\n])*"?|'(?:\\.|[^'\\\n])*'?))|(\b\d[\d_]*(?:\.\d+)?(?:[eE][+-]?\d+)?\b)|([\p{L}_][\p{L}\p{N}_]*)|(\s+)|([^\s])/gu,
 };
-const LANGUAGES = { lean: LEAN, program: PYTHON, program_property: PYTHON };
+const LANGUAGES = { __proto__: null, lean: LEAN, program: PYTHON, program_property: PYTHON };
 const KINDS = ["", "comment", "string", "figure", "word", "space", "symbol"];
 
 // `text` as spans; a verifier without a language of its own shows it plain.

@@ -44,6 +44,7 @@ const signed = (e) => `${points(e.mean)} [${points(e.low)}, ${points(e.high)}]`;
 
 // A sign for each state: shape and word say it, colour only repeats it.
 const SIGNS = {
+  __proto__: null,
   pass: ["\u2713", "pass"], fail: ["\u2717", "fail"], unknown: ["?", "unknown"],
   better: ["\u25B2", "better"], worse: ["\u25BC", "worse"], tied: ["=", "tied"], undecided: ["~", "undecided"],
   good: ["\u2713", "good"], bad: ["\u2717", "needs attention"], warn: ["!", "take care"], none: ["\u2013", "not measured"],

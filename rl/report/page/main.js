@@ -27,9 +27,17 @@ document.getElementById("theme").addEventListener("click", () => {
   remembered(theme);
 });
 
+// What one part cannot make of its data, a file of an older version say, costs that part and not the page.
+function drawn(part) {
+  try { return part(model); } catch (error) {
+    reportError(error);
+    return el("p", { class: "notice is-warning", role: "alert" }, el("strong", {}, "! Take care: "), `a part of this report cannot be drawn (${error.message}).`);
+  }
+}
+
 const warnings = (m) => notices(m.notices.filter((n) => n.kind === "warning"));
 const notes = (m) => notices(m.notices.filter((n) => n.kind !== "warning"));
-const parts = [warnings, hero, notes, domains, comparisons, curves, cost, chains, failures, lineage, samples, configuration].map((part) => part(model)).filter(Boolean);
+const parts = [warnings, hero, notes, domains, comparisons, curves, cost, chains, failures, lineage, samples, configuration].map(drawn).filter(Boolean);
 document.getElementById("main").replaceChildren(...parts);
 const SHORT = { domains: "Domains", comparisons: "Comparisons", curves: "Training", cost: "Cost", chains: "Chains", reasons: "Reasons", lineage: "Lineage", samples: "Samples", configuration: "Settings" };
 document.getElementById("nav").append(...parts.filter((p) => SHORT[p.id]).map((p) => el("a", { href: `#${p.id}` }, SHORT[p.id])));

@@ -93,7 +93,7 @@ function build(home, status, index) {
   async function readable(n) {
     if (search[n * chunk] !== undefined) return;
     (await part(n)).forEach(([prompt, turns], i) => {
-      search[n * chunk + i] = `${value("reason", n * chunk + i)}\n${columns.task[n * chunk + i]}\n${prompt}\n${turns.map((t) => `${t[0]}\n${t[1] ?? ""}\n${t[5]}`).join("\n")}`.toLowerCase();
+      search[n * chunk + i] = `${value("reason", n * chunk + i)}\n${columns.task[n * chunk + i]}\n${prompt}\n${turns.map((t) => `${t[0]}\n${t[1] ?? ""}\n${t[5] ?? ""}`).join("\n")}`.toLowerCase();
     });
   }
 

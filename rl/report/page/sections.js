@@ -82,7 +82,7 @@ function levels(evaluations) {
 
 function comparisons(model) {
   if (!model.comparisons.length) return null;
-  return section("comparisons", "Comparisons", "The same problems on both sides. A difference counts as tied only where its whole interval lies within the margin.",
+  return section("comparisons", "Comparisons", "The same problems on both sides. Better or worse: p, adjusted by Holm for all that is compared at once, is below 0.05. Tied: else, where the 90% interval of the difference lies within the margin. Undecided: all else. The intervals shown are of 95%; a true difference as large as \u201cdetectable from\u201d is found four times in five.",
     model.comparisons.map((c) => el("div", { class: "card" },
       el("h3", {}, c.b, el("span", { class: "soft" }, " against "), c.a),
       c.forced ? el("p", { class: "notice is-warning" }, el("strong", {}, "! Forced: "), "these two were judged by different verifier versions.") : null,
@@ -114,6 +114,7 @@ function curves(model) {
       y: { format: FORMATS[c.unit], low: c.unit === "share" ? 0 : undefined, label: c.title },
       series: c.series.map((s) => ({ name: s.name, points: s.points.map(([x, y]) => ({ x, y })) })),
     })))),
+    run.curves.map((group) => group.not_finite.length ? el("p", { class: "notice is-warning" }, el("strong", {}, "! "), `No finite number in ${group.phase}, and so not drawn: ${group.not_finite.map((c) => `${c.name} at ${counted(c.steps, "step")}`).join(", ")}.`) : null),
     run.curves.map((group) => group.constant.length ? el("p", { class: "soft constant" }, `The same at every step of ${group.phase}: ${group.constant.map((c) => `${c.name} ${FORMATS[c.unit](c.value)}`).join(", ")}.`) : null))));
 }
 
@@ -204,7 +205,7 @@ function auditTable(audit) {
 
 function configuration(model) {
   const fold = (title, data) => data && Object.keys(data).length ? el("details", { class: "card" }, el("summary", {}, title), settings(data)) : null;
-  return section("configuration", "Configuration and provenance", "Everything that it takes to do this again.", trustTable(model.evaluations), model.runs.map((r) => el("div", {},
+  return section("configuration", "Configuration and provenance", "What was recorded about how all this was made.", trustTable(model.evaluations), model.runs.map((r) => el("div", {},
     el("h3", {}, r.name, el("span", { class: "soft" }, ` ${r.path}`)), auditTable(r.audit), fold("Configuration", r.config), fold("Manifest", r.manifest))),
     model.evaluations.map((e) => fold(`Evaluation ${e.name}`, { ...e.facts, ...(e.settings ? { settings: e.settings } : {}), ...(e.environment ? { environment: e.environment } : {}) })));
 }

@@ -3,14 +3,15 @@
 import json
 import random
 import time
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from proofgrad import envs
-from proofgrad.rl.checks.contamination import Contamination, Text, contamination_of
-from proofgrad.rl.stats import mean_interval
+from proofgrad.rl.checks.contamination import Contamination, Group, Overlap, Text, contamination_of
+from proofgrad.rl.stats import rate_interval
 from proofgrad.verifiers.errors import ConfigError
 
 WORDS = [f"w{i}" for i in range(5_000)]
@@ -106,6 +107,18 @@ def test_the_baseline_shows_what_a_generator_shares_with_itself():
     assert leaked.excess.low > 0
 
 
+def test_two_near_duplicates_of_two_are_not_enough_to_be_sure():
+    few = Contamination(
+        8, 2, {}, 0, Overlap(2, 2, 1, 1, 1, 1.0), Overlap(2, 2, 0, 0, 0, 0.0), (), *[Group(0, None)] * 2
+    )
+    assert few.excess.mean == 1
+    assert few.excess.low < 0
+    many = replace(few, held_out=Overlap(20, 20, 1, 1, 1, 1.0), baseline=Overlap(20, 20, 0, 0, 0, 0.0))
+    assert many.excess.low > 0.5
+    none = replace(few, baseline=Overlap(2, 0, 0, 0, 0, 0.0))
+    assert (none.excess.low, none.excess.high) == (-1, 1)
+
+
 def test_success_is_told_apart_for_problems_that_overlap(rng):
     known = [prose(rng) for _ in range(3)]
     rows = [
@@ -113,8 +126,9 @@ def test_success_is_told_apart_for_problems_that_overlap(rng):
     ]
     rows += [row(f"c{i}", prose(rng), "fail") for i in range(4)]
     found = contamination_of(rows, training(*known))
-    assert (found.overlapping.problems, found.overlapping.success) == (3, mean_interval([2 / 3] * 3))
-    assert (found.clean.problems, found.clean.success) == (4, (0, 0, 0))
+    assert (found.overlapping.problems, found.overlapping.success) == (3, rate_interval([2 / 3] * 3).estimate)
+    assert (found.clean.problems, found.clean.success) == (4, rate_interval([0.0] * 4).estimate)
+    assert found.clean.success.high > 0.5  # four problems that were never solved say little
 
 
 def test_a_group_with_one_problem_has_no_interval(rng):

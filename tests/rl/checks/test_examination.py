@@ -51,6 +51,14 @@ def test_a_sound_verifier_is_told_of_once_and_not_tested_again(tmp_path, monkeyp
     assert len(session.said) == 1
 
 
+def test_more_right_answers_than_last_time_are_tested_anew(tmp_path):
+    session = session_in(tmp_path, verifiers.get("program"), n=1)
+    examine_verifiers(session)
+    result, is_new = examine(tmp_path, session.envs, session.verifiers, 2)
+    assert (result.n, is_new) == (2, True)
+    assert examine(tmp_path, session.envs, session.verifiers, 1)[1] is False
+
+
 def test_another_version_is_tested_anew(tmp_path):
     session = session_in(tmp_path, verifiers.get("program"))
     examine_verifiers(session)

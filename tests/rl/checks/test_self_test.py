@@ -105,6 +105,17 @@ def test_no_verdict_counts_for_nothing():
     assert (gold.looked_at, gold.unknown, gold.wrong, gold.bound) == (0, 10, (), 1.0)
 
 
+def test_an_answer_that_makes_the_verifier_raise_costs_no_other_its_verdict():
+    def rule(problem, candidate):
+        if not candidate:
+            raise RuntimeError("no answer")
+        return candidate == str(problem["sum"])
+
+    found = by_kind(run(Adder(rule)))
+    assert (found["cheat"].unknown, found["gold"].unknown) == (1, 0)
+    assert found["gold"].looked_at == 20
+
+
 def test_a_problem_that_the_verifier_finds_malformed_is_no_verdict():
     class Picky(Adder):
         def verify(self, problem, candidate):

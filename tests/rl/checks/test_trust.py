@@ -14,7 +14,7 @@ from proofgrad.rl.config import Config
 from proofgrad.rl.evaluate import Evaluation, TaskResult
 from proofgrad.rl.evaluation.stored import evaluations_in, open_evaluation
 from proofgrad.rl.run_directory import RunDirectory, write_rows
-from proofgrad.rl.stats import upper_bound
+from proofgrad.rl.stats import rate_interval, upper_bound
 from proofgrad.verifiers.errors import ConfigError
 
 TASKS = [f"t{i}" for i in range(20)]
@@ -111,6 +111,13 @@ def test_contamination_is_measured_once_and_found_again(directory):
     assert data["contamination"]["problems"] == 20
 
 
+def test_what_the_warm_start_learned_to_revise_is_training_data(run):
+    held_out = [row | {"task": "revised"} for row in rows("problem number 3 of this kind")]
+    write_rows(run / "rollouts" / "revisions-1.parquet", held_out)
+    measured = examine_trust(open_evaluation(str(run)), quiet=True).contamination
+    assert (measured.training["prompts"], measured.duplicates) == (2, 1)
+
+
 def test_what_was_measured_for_one_evaluation_of_a_run_is_not_said_of_another(run):
     examine_trust(open_evaluation(str(run)), quiet=True)
     evaluation(run / "checkpoints" / "warm-start").save(run / "eval" / "before.json")
@@ -121,7 +128,8 @@ def test_what_was_measured_for_one_evaluation_of_a_run_is_not_said_of_another(ru
 def test_the_unknown_rate_has_its_interval_over_problems(directory):
     evaluation("p", unknown=1).save(directory / "evaluation.json")
     found = trust(directory)
-    assert found.unknown_rate == (0.25, 0.25, 0.25)
+    assert found.unknown_rate == rate_interval([0.25] * 20).estimate
+    assert found.unknown_rate.low < 0.25 < found.unknown_rate.high
     assert found.warnings[0] == "25.0% of the completions could not be judged and are left out of the score"
 
 
@@ -158,17 +166,25 @@ def test_duplicates_in_the_training_data_are_a_warning(run):
     assert found.warnings[0] == "the training data holds 3 of the 20 held-out problems"
 
 
-def test_problems_that_overlap_and_are_solved_more_often_are_a_warning(directory):
+@pytest.mark.parametrize(("each", "is_sure"), [(5, True), (2, False)])
+def test_problems_that_overlap_and_are_solved_more_often_are_a_warning(directory, each, is_sure):
     text = "a b c d e f g h i j k l m n o p"
     samples = [
         {"task": f"{kind}{i}", "domain": "d", "prompt": f"{words} {kind}{i}", "problem": {}, "outcome": outcome}
         for kind, words, outcome in (("near", text, "pass"), ("far", "1 2 3 4 5 6 7 8", "fail"))
-        for i in range(5)
+        for i in range(each)
     ]
-    measured = contamination_of(samples, {"prompts": [Text("x", f"{text} q r s"), Text("y", "t u v w x y z " * 3)]})
+    others = [Text(f"y{n}", " ".join(f"{word}{n}" for word in "tuvwxyztuvwxyz")) for n in range(12)]
+    measured = contamination_of(samples, {"prompts": [Text("x", f"{text} q r s"), *others]})
     said = trust_in(evaluations_in(directory)[0], contamination=measured).warnings
-    assert "problems close to a training text are solved more often (100%) than the others (0%)" in said
-    assert any(line.startswith("50% of the problems are close to a training text") for line in said)
+    assert ("problems close to a training text are solved more often (100%) than the others (0%)" in said) is is_sure
+    assert any(line.startswith("50% of the problems are close to a training text") for line in said) is is_sure
+
+
+def test_an_evaluation_that_lies_in_the_run_of_another_policy_is_not_taken_for_its_own(directory, tmp_path):
+    (tmp_path / "other").mkdir()
+    evaluation(tmp_path / "other").save(directory / "evaluation.json")
+    assert run_of(evaluations_in(directory)[0]) is None
 
 
 def test_a_policy_without_a_run_has_unknown_training_data(tmp_path):

@@ -15,10 +15,12 @@ from proofgrad.rl.commands.score import score_command
 from proofgrad.rl.config import Config, ScratchPolicy
 from proofgrad.rl.engine import TransformersEngine
 from proofgrad.rl.evaluate import Evaluation, evaluate_once, held_out_tasks
+from proofgrad.rl.evaluation import directory as evaluation_directory
 from proofgrad.rl.evaluation import sampler as evaluation_run
 from proofgrad.rl.evaluation.directory import EvaluationDirectory, read_chunk
 from proofgrad.rl.evaluation.settings import EvaluationOptions, EvaluationSettings, difference, resolve
 from proofgrad.rl.evaluation.stored import evaluations_in, read_rows
+from proofgrad.rl.evaluation.suites import SuiteEnv
 from proofgrad.rl.policy import make_policy, save_policy
 from proofgrad.rl.rollout import Judge, roll_out
 from proofgrad.rl.run_directory import RunDirectory
@@ -190,6 +192,69 @@ def test_other_settings_in_the_same_directory_are_refused_with_the_first_differe
     done = proofgrad(*base, "--samples", 3, "--fresh")
     assert done.exit_code == 0
     assert Evaluation.load(tmp_path / "e" / "evaluation.json").samples == 3
+
+
+def test_a_full_disk_is_one_line_that_says_how_to_go_on(run, tmp_path, monkeypatch):
+    base = ("eval", run, *ENGINE, "--samples", 1, "--limit", 2, "--max-tokens", 4, "--output-dir", tmp_path / "e")
+    for writer in ("write_chunk_rows", "write_rows"):
+        with monkeypatch.context() as patch:
+            full = OSError(28, "No space left on device")
+            patch.setattr(evaluation_directory, writer, lambda *_, full=full: (_ for _ in ()).throw(full))
+            assert "No space left on device; what is finished is stored: then give the same" in refusal(*base)
+    assert proofgrad(*base).exit_code == 0
+
+
+def test_environments_in_another_order_are_another_evaluation(run):
+    asked = resolve(EvaluationOptions(str(run), tasks=("synthesis", "propositional")), "transformers")
+    turned = asked.model_copy(update={"envs": asked.envs[::-1]})
+    assert difference(asked, turned) == (
+        "envs ['synthesis', 'propositional'], and ['propositional', 'synthesis'] is asked for now"
+    )
+
+
+def test_no_entry_of_an_option_that_is_a_list_is_overlooked(run):
+    one, other = (
+        resolve(EvaluationOptions(str(run)), "transformers").model_copy(
+            update={"envs": (SuiteEnv(name="x", options={"rules": [{"weight": weight}, {"weight": 2}]}),)}
+        )
+        for weight in (0, 1)
+    )
+    assert difference(one, other) == "envs.x.options.rules.0.weight 0, and 1 is asked for now"
+
+
+def test_what_is_stored_of_other_tasks_is_not_gone_on_with(run, tmp_path, monkeypatch):
+    base = ("eval", run, *ENGINE, "--samples", 1, "--limit", 2, "--max-tokens", 4, "--output-dir", tmp_path / "e")
+    assert proofgrad(*base).exit_code == 0
+    before = (tmp_path / "e" / "evaluation.json").read_bytes()
+    real = type(envs.get("synthesis")).tasks
+    monkeypatch.setattr(
+        type(envs.get("synthesis")), "tasks", lambda self, split, n, seed: real(self, split, n, seed + 1)
+    )
+    assert "was asked other tasks than those of now" in refusal(*base)
+    assert (tmp_path / "e" / "evaluation.json").read_bytes() == before
+    assert proofgrad(*base, "--fresh").exit_code == 0
+
+
+def test_a_first_write_that_fails_leaves_a_place_to_begin_in(run, tmp_path):
+    settings = resolve(EvaluationOptions(str(run)), "transformers")
+    (tmp_path / "settings.partial").write_text("{", encoding="utf-8")
+    EvaluationDirectory(tmp_path).begin(settings)
+    assert EvaluationDirectory(tmp_path).settings() == settings
+
+
+def test_starting_over_leaves_nothing_of_before_and_cut_short_is_no_stranger(run, tmp_path, monkeypatch):
+    settings = resolve(EvaluationOptions(str(run)), "transformers")
+    directory = EvaluationDirectory(tmp_path / "e")
+    directory.begin(settings)
+    (directory.completions / "00000.parquet").write_text("old", encoding="utf-8")
+    (directory.path / "evaluation.json").write_text("old", encoding="utf-8")
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.rmtree", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            directory.begin(settings, fresh=True)
+    assert not (directory.path / "evaluation.json").exists()
+    directory.begin(settings, fresh=True)
+    assert sorted(path.name for path in directory.path.rglob("*")) == ["completions", "settings.json"]
 
 
 def test_a_directory_with_something_else_in_it_is_left_alone(run, tmp_path):

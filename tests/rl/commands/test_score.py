@@ -2,6 +2,7 @@
 
 import json
 from concurrent.futures import Future
+from types import SimpleNamespace
 
 import pytest
 import typer
@@ -11,6 +12,7 @@ from proofgrad import verifiers
 from proofgrad.envs.base import HELD_OUT, Task
 from proofgrad.rl.commands.evaluate import evaluate_command
 from proofgrad.rl.commands.score import score_command
+from proofgrad.rl.config import LoopConfig
 from proofgrad.rl.engine import Completion
 from proofgrad.rl.evaluate import Evaluation
 from proofgrad.rl.evaluation import scoring
@@ -81,6 +83,7 @@ def stored(tmp_path):
     directory.write_chunk(0, [sampled("a", ("a1", PASS)), sampled("b", ("b1", UNKNOWN), halt=Halt.UNKNOWN)], Pace(4, 1))
     directory.write_chunk(1, [sampled("c", ("c1", FAIL), ("c2", FAIL)), sampled("d", ("d1", FAIL))], Pace(6, 2, 0.5))
     directory.keep_verifiers = lambda versions: None
+    directory.settings = lambda: SimpleNamespace(loop=LoopConfig(max_turns=3))
     return directory
 
 
@@ -143,10 +146,19 @@ def test_a_trajectory_ends_at_its_first_pass_and_goes_no_further_than_it_went(st
 
 def test_a_pass_that_falls_ends_its_trajectory_as_failed_and_is_counted(stored):
     stored.write_chunk(2, [sampled("e", ("e1", FAIL), ("e2", PASS), halt=Halt.VERIFIED)], Pace())
-    scored = judge_stored(stored, Says({"a1": PASS}), {}, every_turn, "all")
+    scored = judge_stored(stored, Says({"a1": PASS, "b1": PASS}), {}, every_turn, "all")
     assert scored.stopped_early == 1
     (e,) = (one.rollout for one in read_chunk(stored.chunk(2)))
     assert (e.verdict.outcome, e.halt, len(e.turns)) == (Outcome.FAIL, Halt.TURNS, 2)
+
+
+def test_a_trajectory_that_an_unknown_cut_short_is_counted_where_it_had_turns_left(stored):
+    assert judge_stored(stored, Says({"a1": PASS}), {}, unknown_turns, "unknown").stopped_early == 1  # b
+
+
+def test_with_one_turn_no_trajectory_stopped_early(stored):
+    stored.settings = lambda: SimpleNamespace(loop=LoopConfig())
+    assert judge_stored(stored, Says({}), {}, every_turn, "all").stopped_early == 0
 
 
 def test_a_request_that_failed_has_nothing_to_judge(stored):
@@ -239,6 +251,18 @@ def test_the_same_command_with_verification_judges_what_was_left_unjudged(model,
     proofgrad("eval", model, *SMALL, "--no-verify", "--output-dir", tmp_path / "e")
     proofgrad("eval", model, *SMALL, "--output-dir", tmp_path / "e")
     assert all(r.judged == 2 and not r.unknown for r in Evaluation.load(tmp_path / "e" / "evaluation.json").results)
+
+
+def test_judging_that_was_cut_short_at_its_end_is_ended_by_the_same_command(model, tmp_path, monkeypatch):
+    base = ("eval", model, *SMALL, "--output-dir", tmp_path / "e")
+    proofgrad(*base, "--no-verify")
+    with monkeypatch.context() as patch:
+        patch.setattr(EvaluationDirectory, "keep_verifiers", lambda *_: (_ for _ in ()).throw(ProofgradError("gone")))
+        assert "gone" in refusal(*base)
+    assert (tmp_path / "e" / "scoring").is_dir()
+    proofgrad(*base)
+    assert not (tmp_path / "e" / "scoring").exists()
+    assert not (tmp_path / "e" / "scoring-done").exists()
 
 
 class Generous:

@@ -3,6 +3,7 @@
 import io
 import math
 import random
+import shutil
 import threading
 from concurrent.futures import CancelledError, Future
 
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from proofgrad.envs.base import HELD_OUT, Message, Task
 from proofgrad.envs.chains import Chain, draw_chains
 from proofgrad.rl.commands.chains import chain_tables, evaluate_chains
-from proofgrad.rl.config import LoopConfig
+from proofgrad.rl.config import Config, LoopConfig
 from proofgrad.rl.engine import Completion, Sampling, TransformersEngine
 from proofgrad.rl.evaluation.chain_results import (
     ChainEvaluation,
@@ -27,6 +28,7 @@ from proofgrad.rl.evaluation.chains import ChainSource, ChainWalk, follow_chains
 from proofgrad.rl.loop import Halt, Turn
 from proofgrad.rl.policy import save_policy
 from proofgrad.rl.rollout import Judge, Rollout
+from proofgrad.rl.run_directory import RunDirectory
 from proofgrad.verifiers.base import Outcome, Verdict
 from proofgrad.verifiers.errors import ConfigError
 
@@ -523,3 +525,18 @@ def test_wrong_usage_is_answered_before_anything_is_loaded(saved_policy, changed
     }  # fmt: skip
     with pytest.raises(ConfigError, match=said):
         evaluate_chains(str(saved_policy), **(asked | changed))
+
+
+def test_a_run_is_sampled_with_the_weights_as_they_were_trained(saved_policy, tmp_path, monkeypatch):
+    config = {"name": "x", "runs_dir": tmp_path, "envs": [{"name": "synthesis"}],
+              "policy": {"scratch": {}, "dtype": "bfloat16"}}  # fmt: skip
+    run = RunDirectory.create(Config.model_validate(config)).path
+    shutil.copytree(saved_policy, run / "policy")
+    loaded = []
+    monkeypatch.setattr("proofgrad.rl.policy.load_policy", lambda policy: loaded.append(policy.dtype) or 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        evaluate_chains(
+            str(run), envs=[], length=2, chains=2, revisions=0, context="none", apart=False, temperature=1.0,
+            max_tokens=4, engine="transformers", output_dir=None,
+        )  # fmt: skip
+    assert loaded == ["bfloat16"]

@@ -15,7 +15,7 @@ from proofgrad.rl.evaluation.stored import evaluations_in
 from proofgrad.rl.evaluation.test_time import Point, sample_curves, turn_curves
 from proofgrad.rl.evaluation.test_time import test_time_curves as curves_of
 from proofgrad.rl.run_directory import write_rows
-from proofgrad.rl.stats import mean_interval, pass_at_k
+from proofgrad.rl.stats import pass_at_k, rate_interval
 from proofgrad.verifiers.errors import ConfigError
 
 
@@ -72,8 +72,12 @@ def test_every_point_is_the_average_over_all_ordered_subsets(seed, size):
         for point in curve.points:
             found = [brute_force(rows, curve.strategy, point.n) for rows in tasks.values()]
             solved, tokens, seconds = (list(column) for column in zip(*found, strict=True))
-            assert point.success == pytest.approx(mean_interval(solved))
+            assert point.success == pytest.approx(interval(solved))
             assert (point.tokens, point.seconds) == pytest.approx((statistics.fmean(tokens), statistics.fmean(seconds)))
+
+
+def interval(values):
+    return rate_interval([min(1.0, round(value, 12)) for value in values]).estimate
 
 
 def curve_of(rows, strategy, domain="d"):
@@ -97,7 +101,7 @@ def test_a_verifier_reaches_pass_at_n():
     curve = curve_of([row for rows in tasks for row in rows], "verifier-selected")
     for point in curve.points:
         wanted = [pass_at_k(16, sum(row["outcome"] == "pass" for row in rows), point.n) for rows in tasks]
-        assert point.success == pytest.approx(mean_interval(wanted))
+        assert point.success == pytest.approx(interval(wanted))
 
 
 def test_stopping_early_costs_what_the_closed_form_says():
@@ -152,6 +156,14 @@ def test_a_point_with_fewer_than_two_problems_has_no_interval_and_is_left_out():
     assert [point.n for point in curve_of(rows, "majority").points] == [1]
     assert sample_curves([sample("a")]) == []
     assert sample_curves([]) == []
+
+
+def test_a_strategy_that_solved_every_problem_is_not_certain_to():
+    rows = [sample(task=task, outcome="pass", logprob=-float(n)) for task in "abc" for n in range(1, 8)]
+    for curve in sample_curves(rows):
+        for point in curve.points:
+            assert point.success == interval([1.0] * 3)
+            assert point.success.low < 0.5
 
 
 def test_points_stand_at_powers_of_two_and_at_the_number_of_samples():

@@ -206,7 +206,7 @@ def test_licences_that_the_hub_does_not_know_are_other(facts, license_, expected
     assert {key: data[key] for key in ("license", "license_name") if key in data} == expected
 
 
-def test_a_base_model_of_the_hub_is_in_the_metadata_and_a_directory_is_not(facts):
+def test_a_base_model_of_the_hub_is_in_the_metadata_and_a_directory_is_not(facts, tmp_path, monkeypatch):
     def data(path):
         policy = facts.config.policy.model_copy(update={"path": path, "scratch": None})
         return replace(facts, config=facts.config.model_copy(update={"policy": policy}))
@@ -217,6 +217,9 @@ def test_a_base_model_of_the_hub_is_in_the_metadata_and_a_directory_is_not(facts
     assert "The licence of the base model is not recorded" in model_card(hub)
     assert "base_model" not in card_data(local).to_dict()
     assert "`/models/mine`" in model_card(local)
+    (tmp_path / "models" / "mine").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert "base_model" not in card_data(data("models/mine")).to_dict()
 
 
 def test_every_shipped_part_has_its_words():

@@ -138,6 +138,10 @@ def test_no_force_replaces_the_run_a_file_a_repository_or_the_ground_under_ones_
     (tmp_path / "here" / "below").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "here" / "below")
     refused(small_run, tmp_path / "here", "the directory that you are in", force=True)
+    (tmp_path / "homes" / "me").mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(tmp_path / "homes" / "me"))
+    refused(small_run, tmp_path / "homes", "holds your home directory", force=True)
+    refused(small_run, tmp_path / "homes" / "me", "holds your home directory", force=True)
 
 
 def test_a_link_is_followed_and_stays_a_link(recorded_run, tmp_path):
@@ -146,6 +150,22 @@ def test_a_link_is_followed_and_stays_a_link(recorded_run, tmp_path):
     export_run(recorded_run, tmp_path / "link")
     assert (tmp_path / "link").is_symlink()
     assert "README.md" in names(tmp_path / "real")
+
+
+@pytest.mark.parametrize("name", ["policy/vocab.json", "manifest.json"])
+def test_a_link_out_of_the_run_is_not_published(small_run, tmp_path, name):
+    (tmp_path / "elsewhere").mkdir()
+    secret = tmp_path / "elsewhere" / "key"
+    secret.write_text("a secret", "utf-8")
+    (small_run / name).unlink(missing_ok=True)
+    (small_run / name).symlink_to(secret)
+    refused(small_run, tmp_path / "out", "is a link out of the run")
+
+
+def test_weights_that_are_cut_short_are_one_line(small_run, tmp_path):
+    weights = small_run / "policy" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    refused(small_run, tmp_path / "out", r"cannot read the weights 'model\.safetensors'")
 
 
 def test_what_fails_midway_leaves_what_was_there(small_run, tmp_path, monkeypatch):

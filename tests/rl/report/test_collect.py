@@ -2,6 +2,7 @@
 
 import json
 import re
+import unicodedata
 from dataclasses import asdict
 
 import pytest
@@ -192,6 +193,7 @@ def test_curves_are_grouped_and_what_never_changes_is_only_named():
     assert [chart["title"] for chart in phase["charts"]] == ["Reward", "Solved"]
     assert phase["charts"][1]["series"] == [{"name": "theorems", "points": [[0, 0.0], [1, 0.1], [2, 0.2]]}]
     assert phase["constant"] == [{"name": "turns", "unit": "number", "value": 1.0}]
+    assert phase["not_finite"] == [{"name": "kl", "steps": 3}]
 
 
 @pytest.mark.parametrize("conclusion", ["better", "worse", "tied", "undecided"])
@@ -227,3 +229,18 @@ def test_markdown_takes_hostile_names_as_text(maker):
     assert "@all" not in text
     for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
         assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1
+
+
+def test_markdown_and_json_hold_nothing_that_a_terminal_obeys(maker):
+    model = collect([maker.evaluation("suite", STRONG, problems=5)])
+    model["evaluations"][0]["reasons"][0]["reason"] = "\x1b[2Jgone\x9b31m\u202e\ud800"
+    text = to_markdown(model)
+    assert "gone" in text
+    assert not [c for c in text if c != "\n" and unicodedata.category(c) in ("Cc", "Cf", "Cs")]
+
+
+def test_an_evaluation_whose_clock_is_no_number_is_shown_all_the_same(maker):
+    directory = maker.evaluation("suite", STRONG, problems=5)
+    path = directory / "evaluation.json"
+    path.write_text(re.sub(r'"seconds": [\d.]+', '"seconds": NaN', path.read_text("utf-8")), encoding="utf-8")
+    assert collect([directory])["evaluations"][0]["facts"]["seconds"] is None

@@ -43,6 +43,13 @@ def test_markdown_and_json_are_printed_and_write_no_page(evaluation, tmp_path):
     assert json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))["title"] == model["title"]
 
 
+def test_json_is_ascii_whatever_names_hold(module_maker):
+    directory = module_maker.evaluation("\x9b31m \u202e ⊢", RATES, problems=5)
+    printed = report(directory, "--json").output
+    assert printed.isascii()
+    assert json.loads(printed)["runs"][0]["name"] == directory.name
+
+
 def test_no_sample_is_taken_along_where_none_is_wanted(evaluation, tmp_path):
     report(evaluation, "--max-samples", 0, "--output", tmp_path / "small.html")
     assert "80 samples, not shown." in (tmp_path / "small.html").read_text(encoding="utf-8")

@@ -1,6 +1,7 @@
 """The page in a real browser: what it shows, that it asks nothing of anybody, and that hostile text does nothing."""
 
 import copy
+import dataclasses
 import json
 import random
 import re
@@ -258,6 +259,38 @@ def test_every_control_has_a_name_and_headings_are_in_order(open_page):
     assert page.locator("th:not([scope])").count() == 0
 
 
+def test_a_domain_with_one_problem_and_names_without_end_are_drawn(open_page, module_maker, tmp_path):
+    draw, long = random.Random(5), "d" * 300
+    rollouts = module_maker.rollouts(STRONG, 6, 4, 5)
+    for domain in (long, "constructor"):
+        task = dataclasses.replace(module_maker.task("programs", 0), id=domain, domain=domain, verifier="constructor")
+        rollouts += [module_maker.rollout(task, draw, 0.5) for _ in range(4)]
+    model = collect([module_maker.evaluation("n" * 200, STRONG, rollouts=rollouts)])
+    path = tmp_path / "odd.html"
+    path.write_text(to_html(model), encoding="utf-8")
+    page = ready(open_page(path, viewport={"width": 800, "height": 900}))
+    assert page.evaluate("document.documentElement.scrollWidth") == 800
+    assert page.locator("figcaption", has_text="samples: constructor").count() == 0  # no estimate, no empty chart
+    assert max(len(text) for text in page.locator("#domains svg .name").all_text_contents()) <= 32
+    choose(page, "domain", "constructor")
+    page.locator(".row").first.click()
+    page.wait_for_selector(".detail pre.code")
+    assert "return 2 * n" in page.inner_text(".detail pre.code")
+    assert page.troubles == []
+
+
+def test_a_part_that_cannot_be_drawn_costs_that_part_alone(open_page, model, tmp_path):
+    broken = copy.deepcopy(model)
+    broken["evaluations"][-1]["revision"] = [{"domain": "theorems", "problems": 9}]  # as of another version
+    path = tmp_path / "broken.html"
+    path.write_text(to_html(broken), encoding="utf-8")
+    page = ready(open_page(path))
+    assert page.locator("#cost").count() == 0
+    assert page.locator("main > .notice", has_text="cannot be drawn").count() == 1
+    assert page.locator("#samples .row").count() > 0
+    assert len(page.troubles) == 1
+
+
 def test_a_browser_that_cannot_unpack_says_so(open_page):
     page = open_page(script="delete window.DecompressionStream")
     assert "cannot unpack the samples" in page.inner_text("#samples")
@@ -269,6 +302,8 @@ def test_print_leaves_the_controls_out(open_page):
     page.emulate_media(media="print")
     assert not page.locator(".bar").is_visible()
     assert page.locator("h1").is_visible()
+    cell = page.locator("#comparisons table td").first
+    assert cell.evaluate("cell => getComputedStyle(cell).whiteSpace") == "normal"  # paper does not scroll
 
 
 def luminance(colour):

@@ -47,6 +47,28 @@ def test_a_self_test_is_sound_or_it_is_not(wrong, state):
     assert check("Verifiers' self-test", self_test=checks(**wrong))["state"] == state
 
 
+def test_answers_without_a_verdict_make_no_self_test_sound():
+    found = checks()
+    found["checks"][0] |= {"looked_at": 0, "unknown": 20}
+    shown = check("Verifiers' self-test", self_test=found)
+    assert (shown["state"], "20 got no verdict" in shown["text"]) == ("warn", True)
+    assert check("Verifiers' self-test", self_test={"is_sound": True, "checks": []})["state"] == "warn"
+
+
+def test_verdicts_that_could_not_be_judged_again_have_not_stood():
+    row = {"verifier": "lean", "outcome": "pass", "looked_at": 0, "unknown": 7, "wrong": 0, "bound": 1.0}
+    found = check("Verdicts judged again", audit=[row])
+    assert (found["state"], found["word"]) == ("warn", "no second verdict")
+    assert "7 got no verdict the second time" in found["text"]
+    found = check("Verdicts judged again", audit=[{**row, "looked_at": 90, "bound": 0.03}])
+    assert (found["state"], found["word"]) == ("warn", "not all judged again")
+
+
+@pytest.mark.parametrize("environment", [{}, {"layers": None}, {"layers": {}}])
+def test_isolation_that_nobody_reports_is_not_said_to_be_there(environment):
+    assert check("Isolation", environment=environment)["state"] == "none"
+
+
 @pytest.mark.parametrize(("leaks", "refusals", "state"), [(0, 0, "good"), (1, 0, "bad"), (0, 1, "warn")])
 def test_a_verdict_that_did_not_stand_is_seen(leaks, refusals, state):
     rows = [("pass", leaks), ("fail", refusals)]
