@@ -5,7 +5,7 @@ environment.json        what it was judged with and on: sandbox layers, Lean, pa
 completions/NNNNN.*     a finished chunk: its rows (parquet, written last) and how long it took (json)
 rollouts.parquet        a row for every sample
 revised.parquet         with more than one turn: a row for every trajectory, whose first attempt is the sample
-best-of-n.parquet       with more than one turn: the pool of independent attempts, samples included
+best-of-n.parquet       with more than one turn: further independent attempts, beside the samples
 revision.json           with more than one turn: revising against best-of-n
 evaluation.json         the result; last
 
@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -209,11 +209,11 @@ class EvaluationDirectory:
         write_rows(self.path / "rollouts.parquet", [_row(one) for one in firsts])
         revisions: list[Revision] = []
         if settings.loop.max_turns > 1:
-            pool = _pool(firsts, [one for one in sampled if one.item.part == BEST_OF_N])
+            others = [one for one in sampled if one.item.part == BEST_OF_N]
             write_rows(self.path / "revised.parquet", [_row(one) for one in trajectories])
-            write_rows(self.path / "best-of-n.parquet", [_row(one) for one in pool])
+            write_rows(self.path / "best-of-n.parquet", [_row(one) for one in others])
             try:
-                revisions = compare_revision([one.rollout for one in trajectories], [one.rollout for one in pool])
+                revisions = compare_revision([one.rollout for one in trajectories], [one.rollout for one in others])
             except ConfigError:
                 revisions = []  # too few problems could be judged: that is to be seen in the table, and loses nothing
             write_text(self.path / "revision.json", json.dumps([asdict(row) for row in revisions], indent=1))
@@ -291,21 +291,3 @@ def _first_attempt(rollout: Rollout) -> Rollout:
     if len(rollout.turns) == 1:
         return rollout
     return replace(rollout, turns=(replace(rollout.turns[0], follow_up_ids=()),), halt=Halt.TURNS)
-
-
-def _pool(firsts: Iterable[Sampled], others: Iterable[Sampled]) -> list[Sampled]:
-    """For each sample of a task, itself and its share of the further attempts; `compare_revision` deals them out so."""
-    further: dict[str, list[Sampled]] = {}
-    for one in others:
-        further.setdefault(one.item.task.id, []).append(one)
-    by_task: dict[str, list[Sampled]] = {}
-    for one in firsts:
-        by_task.setdefault(one.item.task.id, []).append(one)
-    pool: list[Sampled] = []
-    for name, samples in by_task.items():
-        each = len(further.get(name, ())) // len(samples)
-        for number, first in enumerate(samples):
-            share = [first, *further.get(name, [])[number * each : (number + 1) * each]]
-            start = number * (each + 1)
-            pool += [replace(one, item=replace(one.item, sample=start + n)) for n, one in enumerate(share)]
-    return pool

@@ -144,10 +144,10 @@ def _share(stored: StoredEvaluation) -> float:
     def own(file: Path) -> float:
         return sum(row["generate_seconds"] for row in read_rows(file, ("generate_seconds",))) if file.is_file() else 0.0
 
-    # Of an evaluation with several turns the samples are the first turns of the trajectories, and in the pool as well.
+    # Of an evaluation with several turns the samples are the first turns of the trajectories.
     total = own(stored.rollouts)
     if (revised := own(stored.directory / "revised.parquet")) > 0:
-        total = revised + max(0.0, own(stored.directory / "best-of-n.parquet") - total)
+        total = revised + own(stored.directory / "best-of-n.parquet")
     return min(1.0, stored.evaluation.seconds / total) if total else 1.0
 
 

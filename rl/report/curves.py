@@ -34,21 +34,24 @@ _CHARTS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
 )  # fmt: skip
 
 
-def curves_of(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def curves_of(rows: Sequence[Any]) -> list[dict[str, Any]]:
     """One entry for each phase that logged something: its charts, each with its series of [step, value].
 
-    What is no finite number is on no chart; ``not_finite`` counts the steps at which a figure of one was none.
+    What is no finite number is on no chart; ``not_finite`` counts the steps at which a figure of one was none. A row
+    that is no object, or has no phase and step, is left out: a run that is being written can hold half a line.
     """
     phases: dict[str, dict[str, list[list[float]]]] = defaultdict(lambda: defaultdict(list))
     broken: dict[str, Counter[str]] = defaultdict(Counter)
     for row in rows:
+        if not _is_step(row):
+            continue
         for name, value in row.items():
             if name in ("phase", "step") or isinstance(value, bool) or not isinstance(value, int | float):
                 continue
-            if math.isfinite(value):
-                phases[str(row["phase"])][name].append([row["step"], value])
+            if _is_finite(value):
+                phases[row["phase"]][name].append([row["step"], value])
             elif any(_is_of(name, key) for *_, wanted in _CHARTS for key in wanted):
-                broken[str(row["phase"])][name] += 1
+                broken[row["phase"]][name] += 1
     # What a run is about comes first.
     order = sorted(dict.fromkeys((*phases, *broken)), key=lambda phase: phase != "grpo")
     return [
@@ -59,6 +62,20 @@ def curves_of(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         }
         for phase in order
     ]
+
+
+def _is_step(row: Any) -> bool:
+    if not isinstance(row, Mapping) or not isinstance(row.get("phase"), str):
+        return False
+    step = row.get("step")
+    return isinstance(step, int | float) and not isinstance(step, bool) and _is_finite(step)
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number beyond every float
+        return False
 
 
 def _is_of(name: str, key: str) -> bool:

@@ -52,7 +52,7 @@ def headline(
         return _several(comparisons[-(len(names) - 1) :], names[0])
     comparison = comparisons[-1]
     row = main_domain(comparison["domains"])
-    ways, subject = (_WAYS, "Training") if len(names) == 1 else (_AGAINST, names[1])
+    ways, subject = (_WAYS, "GRPO") if len(names) == 1 else (_AGAINST, names[1])
     said = ways[row["conclusion"]].format(
         k=comparison["k"], a=percent(row["a"]["mean"]), b=percent(row["b"]["mean"]), name=names[0],
         gain=points(row["difference"]["mean"]), margin=f"{100 * comparison['margin']:g}",
@@ -72,7 +72,7 @@ def headline(
         parts = [one["domain"] for one in comparison["domains"] if one["conclusion"] == conclusion and one is not row]
         if parts and conclusion != row["conclusion"]:
             detail += f" It is {conclusion} in {', '.join(parts)}."
-    labels = ("Before", "After", "Gain") if len(names) == 1 else (names[0], names[1], "Difference")
+    labels = ("Before GRPO", "After GRPO", "Gain") if len(names) == 1 else (names[0], names[1], "Difference")
     return {
         "sentence": f"{subject} {said}" + (" Judged by different verifiers." if comparison["forced"] else ""),
         "detail": detail,

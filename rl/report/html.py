@@ -12,6 +12,7 @@ from importlib.resources import files
 from typing import Any
 
 from proofgrad.rl.report.samples import pack
+from proofgrad.verifiers.rubric.quoting import visible
 
 __all__ = ["to_html"]
 
@@ -36,8 +37,8 @@ def to_html(model: Mapping[str, Any]) -> str:
     )
     parts = {
         "policy": policy,
-        "title": html.escape(model["title"]),
-        "sentence": html.escape(model["headline"]["sentence"]),
+        "title": html.escape(visible(model["title"])),
+        "sentence": html.escape(visible(model["headline"]["sentence"])),
         "style": style,
         "script": script,
         "model": _embedded(shown),

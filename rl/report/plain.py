@@ -12,7 +12,9 @@ from typing import Any
 
 from proofgrad.verifiers.errors import ConfigError
 
-__all__ = ["plain", "read_json"]
+__all__ = ["LONGEST_NAME", "plain", "read_json", "short"]
+
+LONGEST_NAME = 200  # characters of a reason or a task's identity that are shown
 
 
 def plain(value: Any) -> Any:
@@ -36,6 +38,13 @@ def plain(value: Any) -> Any:
     if hasattr(value, "item"):  # a number of numpy's
         return plain(value.item())
     return str(value)
+
+
+def short(name: str) -> str:
+    """`name`, or its first `LONGEST_NAME` characters and how many more there are."""
+    if len(name) <= LONGEST_NAME:
+        return name
+    return f"{name[:LONGEST_NAME]}… ({len(name) - LONGEST_NAME:,} more characters)"
 
 
 def read_json(path: Path) -> Any:

@@ -15,11 +15,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from proofgrad.rl.report.plain import LONGEST_NAME, plain, short
+from proofgrad.rl.report.tables import Notices, rows_of, usable_rows
+
 __all__ = ["Packed", "Source", "pack", "read_samples"]
 
 _COLUMNS = (
     "task", "domain", "difficulty", "split", "prompt", "verifier", "outcome", "score", "reason", "tokens",
     "generate_seconds", "verify_seconds", "halt", "turns",
+)  # fmt: skip
+_OF_TURNS = (
+    "completion", "candidate", "outcome", "score", "reason", "feedback", "tokens", "generate_seconds", "verify_seconds",
 )  # fmt: skip
 _FILTERS = ("evaluation", "domain", "outcome", "reason", "split", "turns", "verifier")
 _CHUNK = 500
@@ -54,15 +60,15 @@ class Packed:
     note: str
 
 
-def read_samples(sources: Sequence[Source], most: int, seed: int = 0) -> dict[str, Any]:
+def read_samples(sources: Sequence[Source], most: int, notices: Notices, seed: int = 0) -> dict[str, Any]:
     """Up to `most` samples of all the files, drawn at random where there are more: first those of evaluations.
 
-    Returns ``rows``, how many there were and are (``total``, ``shown``), the ``seed``, and a ``note`` that says so.
+    What lacks a column, or is removed while it is read, is left out and said in `notices`. Returns ``rows``, how many there were and are (``total``, ``shown``), the ``seed``, and a ``note`` that says so.
 
     Raises:
         ConfigError: a file cannot be read.
     """
-    sizes = [_rows_in(source.path) for source in sources]
+    sizes = [usable_rows(one.path, _COLUMNS, _OF_TURNS, _what(one), notices) for one in sources]
     if not most:
         return {
             "total": sum(sizes),
@@ -77,42 +83,34 @@ def read_samples(sources: Sequence[Source], most: int, seed: int = 0) -> dict[st
         places = [(s, n) for s, source in enumerate(sources) if source.training is training for n in range(sizes[s])]
         room = max(0, most - len(kept))
         drawn = places
+        how = ""
         if len(places) > room:
             drawn = sorted(random.Random(f"report/{seed}/{what}").sample(places, room))
-            notes.append(f"{room:,} of {len(places):,} {what} samples, drawn at random with seed {seed}")
-        elif places:
-            notes.append(f"all {len(places):,} {what} samples")
-        kept += _rows(sources, drawn)
+            how = f", drawn at random with seed {seed}"
+        rows = list(_rows(sources, drawn, notices))
+        if places:
+            some = "all" if len(rows) == len(places) else f"{len(rows):,} of"
+            notes.append(f"{some} {len(places):,} {what} samples{how}")
+        kept += rows
     note = f"Shown: {'; '.join(notes)}." if notes else "Nothing was recorded sample by sample."
     return {"total": sum(sizes), "shown": len(kept), "seed": seed, "note": note, "rows": kept}
 
 
-def _rows_in(path: Path) -> int:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    from proofgrad.verifiers.errors import ConfigError
-
-    try:
-        return int(pq.read_metadata(path).num_rows)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise ConfigError(f"cannot read '{path}': {str(error).splitlines()[0]}") from error
+def _what(source: Source) -> str:
+    return f"The samples of '{source.label}' are"
 
 
-def _rows(sources: Sequence[Source], places: Sequence[tuple[int, int]]) -> Iterator[dict[str, Any]]:
-    import pyarrow.parquet as pq
-
-    from proofgrad.rl.evaluation.stored import read_rows
-
+def _rows(sources: Sequence[Source], places: Sequence[tuple[int, int]], notices: Notices) -> Iterator[dict[str, Any]]:
     wanted: dict[int, list[int]] = {}
     for source, number in places:
         wanted.setdefault(source, []).append(number)
     for number, chosen in wanted.items():
-        path = sources[number].path
-        columns = [*_COLUMNS, "advantage"] if "advantage" in pq.read_schema(path).names else _COLUMNS
-        rows = read_rows(path, columns)
+        source = sources[number]
+        columns = [*_COLUMNS, "advantage"] if source.training and _has_advantage(source.path) else _COLUMNS
+        rows = rows_of(source.path, columns, _what(source), notices)
         for index in chosen:
-            yield {"evaluation": sources[number].label, **rows[index]}
+            if index < len(rows):  # a file can have been replaced since it was counted
+                yield plain({"evaluation": source.label, **rows[index]})
 
 
 def pack(rows: Sequence[Mapping[str, Any]], note: str, budget: int = _BUDGET_BYTES) -> Packed:

@@ -53,6 +53,8 @@ def _sentence(text: str) -> str:
 
 def _unknown(trust: Mapping[str, Any]) -> tuple[str, str, str]:
     unknown, samples = trust["unknown"], trust["samples"]
+    if not samples:
+        return "none", "no samples", "Nothing was sampled, so that there is nothing to judge."
     if not unknown:
         return "good", "none", f"Each of the {samples:,} samples has a verdict."
     share = unknown / samples

@@ -84,7 +84,7 @@ def test_different_verifier_versions_are_not_compared():
 
 
 def test_nothing_in_common_is_not_compared():
-    with pytest.raises(ConfigError, match="share 0 problems"):
+    with pytest.raises(ConfigError, match="share fewer than two judged problems in every domain"):
         compare(evaluation((task("a"), [PASS, FAIL])), evaluation((task("b"), [PASS, FAIL])))
 
 

@@ -176,8 +176,9 @@ def test_the_first_attempts_of_trajectories_are_the_samples(run, tmp_path, monke
     assert {row["turn_count"] for row in rollouts} == {1}
     assert 2 in {row["turn_count"] for row in revised}
     assert [row["turns"][0]["completion"] for row in revised] == [row["completion"] for row in rollouts]
+    # Further attempts alone: the samples are the first attempt on both sides, and must not count twice on one.
     pool = Counter(row["task"] for row in read_rows(tmp_path / "e" / "best-of-n.parquet"))
-    assert set(pool.values()) == {3 * 2 * 2}
+    assert set(pool.values()) == {3 * (2 * 2 - 1)}
     sampled = len(rollouts) + sum(row["turn_count"] - 1 for row in revised) + 6 * 3 * 3
     assert sum(seeds.values()) == sampled
 
