@@ -11,7 +11,7 @@ from typing import Protocol, TypeAlias, TypedDict, runtime_checkable
 
 from proofgrad.verifiers.base import Problem, Verdict
 
-__all__ = ["HELD_OUT", "TRAIN", "Env", "Message", "Prompt", "Task", "TaskReader"]
+__all__ = ["HELD_OUT", "TRAIN", "Env", "Message", "Prompt", "Task", "TaskReader", "candidate_in"]
 
 TRAIN = "train"
 HELD_OUT = "held-out"
@@ -86,3 +86,8 @@ class TaskReader(Protocol):
     def candidate(self, task: Task, completion: str) -> str | None:
         """The candidate in a completion of this task, or None when there is nothing to judge; in place of `extract`."""
         ...
+
+
+def candidate_in(env: Env, task: Task, completion: str) -> str | None:
+    """What is judged of a completion, as the task's environment reads it; None when there is nothing to judge."""
+    return env.candidate(task, completion) if isinstance(env, TaskReader) else env.extract(completion)

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 from proofgrad.rl.engine import Completion, Request, Source
 from proofgrad.verifiers.errors import ConfigError, MissingExtraError, ProofgradError
 
-__all__ = ["UNKNOWN_TOKEN", "EndpointEngine", "NoTokenizer", "is_endpoint"]
+__all__ = ["UNKNOWN_TOKEN", "EndpointDownError", "EndpointEngine", "NoTokenizer", "is_endpoint"]
 
 UNKNOWN_TOKEN = -1
 """Stands for each token of a completion whose ids are the endpoint's secret."""
@@ -38,6 +38,10 @@ _Done: TypeAlias = "queue.SimpleQueue[tuple[int, Completion | BaseException]]"
 def is_endpoint(model: str) -> bool:
     """Whether a model's name is an endpoint's address."""
     return model.startswith(("http://", "https://"))
+
+
+class EndpointDownError(ProofgradError):
+    """An endpoint answers no request any more."""
 
 
 class NoTokenizer:
@@ -118,8 +122,11 @@ class EndpointEngine:
         """Send requests as the source gives them, and hand each completion back as it comes.
 
         Raises:
-            ProofgradError: every request has failed, or more in a row than are under way at once, twice over.
+            EndpointDownError: every request has failed, or more in a row than are under way at once, twice over; after
+                the latter, or when it is closed, nothing more is sent.
         """
+        if self._stopped.is_set():
+            raise EndpointDownError(f"the endpoint {self._url} was given up: start again")
         waiting: _Waiting = queue.SimpleQueue()
         done: _Done = queue.SimpleQueue()
 
@@ -134,15 +141,18 @@ class EndpointEngine:
         for number in range(self._concurrency):
             threading.Thread(target=work, name=f"endpoint-{number}", daemon=True).start()
         try:
-            self._feed(source, waiting, done)
+            failed = self._feed(source, waiting, done)
         except BaseException:
             self._stopped.set()
             raise
         finally:
             for _ in range(self._concurrency):
                 waiting.put(None)
+        if failed is not None:
+            raise failed
 
-    def _feed(self, source: Source, waiting: _Waiting, done: _Done) -> None:
+    def _feed(self, source: Source, waiting: _Waiting, done: _Done) -> EndpointDownError | None:
+        """Send all there is; the error to raise where every request has failed."""
         under_way = failed_in_a_row = succeeded = 0
         failure = ""
         while True:
@@ -161,11 +171,10 @@ class EndpointEngine:
                 if failed_in_a_row > 2 * self._concurrency:
                     raise self._down(failed_in_a_row, failure)
                 source.put(number, found)
-        if failed_in_a_row and not succeeded:
-            raise self._down(failed_in_a_row, failure)
+        return self._down(failed_in_a_row, failure) if failed_in_a_row and not succeeded else None
 
-    def _down(self, requests: int, failure: str) -> ProofgradError:
-        return ProofgradError(f"the endpoint {self._url} has failed {requests} requests in a row: {failure}")
+    def _down(self, requests: int, failure: str) -> EndpointDownError:
+        return EndpointDownError(f"the endpoint {self._url} has failed {requests} requests in a row: {failure}")
 
     def _sample(self, request: Request, temperature: float) -> Completion:
         failure, pause = "", None

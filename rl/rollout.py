@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from proofgrad.envs.base import Env, Prompt, Task, TaskReader
+from proofgrad.envs.base import Env, Prompt, Task, candidate_in
 from proofgrad.envs.curriculum import Level
 from proofgrad.rl.config import GRPOSettings, LoopConfig
 from proofgrad.rl.engine import Engine, Sampling
@@ -156,8 +156,7 @@ class Judge:
 
     def submit(self, task: Task, completion: str) -> tuple[str | None, Future[Verdict]]:
         """The candidate in a completion, and its verdict to come."""
-        env = self.envs[env_name(task)]
-        candidate = env.candidate(task, completion) if isinstance(env, TaskReader) else env.extract(completion)
+        candidate = candidate_in(self.envs[env_name(task)], task, completion)
         if candidate is None:
             done: Future[Verdict] = Future()
             done.set_result(Verdict.failed("env.no_answer", feedback="There is no answer in this completion."))

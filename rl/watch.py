@@ -235,7 +235,7 @@ class RunWatch:
             ConfigError: the run's directory is gone.
         """
         if not self._path.is_dir():
-            raise ConfigError(f"the run '{self._path}' is gone: its directory was moved or removed")
+            raise ConfigError(f"the run '{one_line(str(self._path))}' is gone: its directory was moved or removed")
         dropped, fresh = self._read_steps()
         self._read_completions()
         self._read_evaluations()
@@ -303,8 +303,9 @@ class RunWatch:
         try:
             newest = max(folder.glob("*.parquet"), key=lambda path: (path.stat().st_mtime_ns, path.name), default=None)
             rows = [] if newest is None else read_rows(newest, _COLUMNS)
-        except (ConfigError, FileNotFoundError):
-            # Taken away while it was looked at, as resuming does; what comes in its place changes the folder again.
+        except (ConfigError, FileNotFoundError, UnicodeEncodeError):
+            # Taken away while it was looked at, as resuming does; what comes in its place changes the folder again. Or
+            # in a directory whose name is no UTF-8, where no table can be opened.
             return
         if newest is None:
             return

@@ -20,6 +20,7 @@ from rich.table import Table
 from proofgrad import verifiers as registry
 from proofgrad.rl.config import Config
 from proofgrad.rl.console import console, track
+from proofgrad.rl.evaluation.stored import read_rows
 from proofgrad.rl.extras import require
 from proofgrad.rl.run_directory import RunDirectory, write_text
 from proofgrad.rl.stats import upper_bound
@@ -84,22 +85,18 @@ def judged_in(run: RunDirectory) -> list[Judged]:
     Raises:
         ConfigError: the run has recorded none, or records that do not hold the problems.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    columns = ["verifier", "task", "problem", "candidate", "outcome", "reason"]
+    columns = ("verifier", "task", "problem", "candidate", "outcome", "reason")
     found: dict[tuple[str, str, str], Judged] = {}
     for file in sorted((run.path / "rollouts").glob("*.parquet")):
         try:
-            rows = pq.read_table(file, columns=columns).to_pylist()
-        except (OSError, pa.ArrowInvalid) as error:
-            said = str(error).splitlines()[0]
-            raise ConfigError(f"{file} does not hold what an audit needs ({said}); record the run again") from error
+            rows = read_rows(file, columns)
+        except ConfigError as error:
+            raise ConfigError(f"the run does not hold what an audit needs: {error}") from error
         for row in rows:
             if row["candidate"] is not None and row["outcome"] != Outcome.UNKNOWN:
                 found.setdefault(
-                    (row["verifier"], row["problem"], row["candidate"]),
-                    Judged(**{**row, "problem": json.loads(row["problem"]), "outcome": Outcome(row["outcome"])}),
+                    (row["verifier"], json.dumps(row["problem"]), row["candidate"]),
+                    Judged(**{**row, "outcome": Outcome(row["outcome"])}),
                 )
     if not found:
         raise ConfigError(f"the run '{run.path}' has judged no candidate yet: there is nothing to audit")

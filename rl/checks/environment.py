@@ -6,8 +6,8 @@ import os
 import platform
 import time
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 
+from proofgrad.rl.run_directory import installed_version
 from proofgrad.verifiers.base import Json, Verifier
 
 __all__ = ["describe_environment"]
@@ -37,7 +37,7 @@ def describe_environment(verifiers: Mapping[str, Verifier]) -> dict[str, Json]:
     return {
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "python": platform.python_version(),
-        "packages": {name: number for name in _PACKAGES if (number := _version(name)) is not None},
+        "packages": {name: number for name in _PACKAGES if (number := installed_version(name)) is not None},
         "verifiers": {name: verifier.version for name, verifier in verifiers.items()},
         "layers": layers,
         "toolchains": toolchains,
@@ -51,10 +51,3 @@ def _layers(part: object) -> dict[str, Json] | None:
     found = getattr(part, "layers", None)
     found = found() if callable(found) else found
     return dict(found) if isinstance(found, Mapping) else None
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None

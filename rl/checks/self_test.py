@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from proofgrad.envs.base import HELD_OUT, Env, Task, TaskReader
+from proofgrad.envs.base import HELD_OUT, Env, Task, candidate_in
 from proofgrad.rl.checks.damage import damaged
 from proofgrad.rl.checks.gauntlet import cheats
 from proofgrad.rl.run_directory import write_text
@@ -185,7 +185,7 @@ def _solved(env: Env, n: int, seed: int) -> list[tuple[Task, str]]:
             pairs = list(_right(env, size, seed))
         except ConfigError:  # there are fewer than that
             continue
-        read = [(task, _candidate(env, task, completion)) for task, completion in pairs]
+        read = [(task, candidate_in(env, task, completion)) for task, completion in pairs]
         return [(task, candidate) for task, candidate in read if candidate is not None]
     return []
 
@@ -202,10 +202,6 @@ def _fewer(n: int) -> Iterable[int]:
     while n:
         yield n
         n //= 2
-
-
-def _candidate(env: Env, task: Task, completion: str) -> str | None:
-    return env.candidate(task, completion) if isinstance(env, TaskReader) else env.extract(completion)
 
 
 def _checked(name: str, verifier: Verifier, items: Sequence[_Item]) -> list[Check]:

@@ -155,7 +155,8 @@ def run_of(stored: StoredEvaluation) -> Path | None:
     around = stored.directory.parent.parent
     # An evaluation can have been put into the run of another policy: where its own is at hand, that says whose it is.
     is_known = policy.is_dir() and not policy.resolve().is_relative_to(around.resolve())
-    for place in (stored.directory, *((policy, policy.parent) if is_known else (around,))):
+    places: tuple[Path, ...] = (policy, policy.parent) if is_known else (around,)
+    for place in (stored.directory, *places):
         if (place / "config.yaml").is_file():
             return place
     return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,15 +12,15 @@ from rich.table import Table
 
 from proofgrad.envs.base import HELD_OUT, Env
 from proofgrad.envs.chains import Chain, check_context, draw_chains
+from proofgrad.rl.commands.evaluate import SELF_TEST_SIZE, going_on, judging
 from proofgrad.rl.console import console, track
 from proofgrad.verifiers.errors import ConfigError
 
 if TYPE_CHECKING:
-    from proofgrad.rl.config import Config
-    from proofgrad.rl.engine import Engine
+    from proofgrad.rl.evaluation.chain_directory import ChainDirectory, ChainSettings, Finished
     from proofgrad.rl.evaluation.chain_results import ChainCurve, ChainEvaluation, ChainResult
-    from proofgrad.rl.evaluation.chains import ChainWalk
-    from proofgrad.rl.rollout import Rollout
+    from proofgrad.rl.evaluation.sampler import Sampler
+    from proofgrad.rl.rollout import Judge
 
 __all__ = ["chain_tables", "chains_command", "evaluate_chains"]
 
@@ -32,7 +32,7 @@ def chains_command(
     model: Annotated[str, typer.Argument(help="A run directory, a model directory, or a Hub name.")],
     env: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="Environment to take steps from; by default those of the run."),
+        typer.Option(metavar="NAME", help="Environment to take steps from, or a suite; by default those of the run."),
     ] = None,
     length: Annotated[int, typer.Option(min=1, help="Steps of a chain.")] = 8,
     chains: Annotated[int, typer.Option(min=2, help="How many chains.")] = 100,
@@ -47,13 +47,31 @@ def chains_command(
     engine: Annotated[str, typer.Option(help="auto, vllm or transformers.")] = "auto",
     output_dir: Annotated[
         Path | None,
-        typer.Option(help="Where results go; by default RUN/evaluations/chains.", show_default=False),
+        typer.Option(
+            metavar="DIR",
+            help="Where results go; by default RUN/evaluations/chains, or evaluations/MODEL-chains.",
+            show_default=False,
+        ),
     ] = None,
+    style: Annotated[str, typer.Option(help="Prompts: plain, chat, or auto for what the model is made for.")] = "auto",
+    resume: Annotated[
+        bool, typer.Option("--resume/--fresh", help="Go on with what DIR holds of these chains, or start over.")
+    ] = True,
+    self_test: Annotated[
+        int,
+        typer.Option(
+            min=0, help="Right answers of each environment to test the verifiers with, beside damaged ones and cheats."
+        ),
+    ] = SELF_TEST_SIZE,
 ) -> None:
-    """Measure chains of held-out tasks, each step verified: the share that gets n steps right, beside p^n."""
+    """Measure chains of held-out tasks, each step verified: the share that gets n steps right, beside p^n.
+
+    Interrupted, the same command goes on where it was.
+    """
     evaluate_chains(
         model, envs=env or [], length=length, chains=chains, revisions=revisions, context=context, apart=apart,
-        temperature=temperature, max_tokens=max_tokens, engine=engine, output_dir=output_dir,
+        temperature=temperature, max_tokens=max_tokens, engine=engine, output_dir=output_dir, style=style,
+        fresh=not resume, self_test=self_test,
     )  # fmt: skip
 
 
@@ -70,110 +88,132 @@ def evaluate_chains(
     max_tokens: int | None,
     engine: str,
     output_dir: Path | None,
+    style: str = "auto",
+    fresh: bool = False,
+    self_test: int = SELF_TEST_SIZE,
 ) -> ChainEvaluation:
-    """Take a run's final policy, or any model, through chains; print tables, and write the result where it belongs.
+    """Take a run's final policy, or any model, through chains, or go on with that; print tables.
+
+    Each result is stored when it is finished, and the chains of one before their steps are asked alone.
 
     Raises:
-        ConfigError: no such model or environment, settings that contradict each other, or nothing could be judged.
+        ConfigError: no such model or environment, settings that contradict each other or those of the directory, or
+            nothing could be judged.
         MissingExtraError: a package is not installed.
+        UnhealthyError: too many verdicts were UNKNOWN; what was finished before is stored.
     """
-    from proofgrad.rl.evaluation.settings import check_engine
+    from proofgrad.rl.evaluation.settings import EvaluationOptions, check_engine, default_directory
     from proofgrad.rl.extras import TRAINING_PACKAGES, require
 
     require(TRAINING_PACKAGES, "train", "evaluation")
     check_engine(engine)
     shown = check_context(context)
-    path = Path(model)
-    is_run = (path / "config.yaml").is_file()
-    config = _settings(path, model, is_run, envs, max_tokens, engine, revisions)
-    if output_dir is None and is_run:
-        output_dir = path / "evaluations" / "chains"
+    _check_asked(model, envs)
+    from proofgrad.rl.checks.examination import examine
+    from proofgrad.rl.engine import choose_engine
+    from proofgrad.rl.evaluation.chain_directory import ChainDirectory, ChainSettings
+    from proofgrad.rl.evaluation.sampler import open_sampler
+    from proofgrad.rl.session import make_envs, quiet_libraries
 
-    from proofgrad.rl.engine import Sampling, TransformersEngine, VLLMEngine, choose_engine, start_vllm
-    from proofgrad.rl.evaluation.chain_results import ChainEvaluation, measure_chains, write_chains
-    from proofgrad.rl.evaluation.chains import follow_chains, isolate_steps
-    from proofgrad.rl.policy import context_length, find_policy, load_policy
-    from proofgrad.rl.rollout import Judge
-    from proofgrad.rl.session import make_envs, make_pool, make_verifiers, quiet_libraries
-
-    find_policy(config.policy)
-    environments = make_envs(config)
+    quiet_libraries()
+    name, why = choose_engine(engine)
+    options = EvaluationOptions(
+        model, tasks=tuple(envs), samples=1, temperature=temperature, seed=_SEED, max_turns=1 + revisions,
+        max_tokens=max_tokens, engine=engine, style=style,
+    )  # fmt: skip
+    settings = ChainSettings.of(options, name, chains=chains, length=length, context=shown, apart=apart)
+    environments = make_envs(settings.config())
     drawn = _draw(environments, chains, length, apart)
     for chain in drawn[0][1][:1]:
         chain.asked(["" for _ in chain.steps[1:]], shown)  # says before anything is loaded if it cannot be carried
-    quiet_libraries()
-    name, why = choose_engine(engine)
-    console.print(f"generation by {name}: {why}")
-    policy = load_policy(config.policy)
-    verifiers = make_verifiers(config, environments, HELD_OUT)
-    longest = context_length(policy.model)
-    sampler: Engine
-    if name == "vllm":
-        llm = start_vllm(policy.path, max_model_len=longest, memory=config.generation.vllm_memory)
-        sampler = VLLMEngine(llm, policy.tokenizer)
-    else:
-        sampler = TransformersEngine(policy.model, policy.tokenizer)
-    sampling = Sampling(temperature, config.generation.max_tokens)
-    start = time.monotonic()
-    results: list[ChainResult] = []
-    walks: list[ChainWalk] = []
-    alone: list[list[Rollout]] = []
-    with make_pool(config, verifiers) as pool:
-        for names, found in drawn:
-            judge, label = Judge(environments, pool), "+".join(names)
-            with track(f"chains of {label}", len(found)) as tracker:
-                followed = follow_chains(
-                    found, sampler, policy.tokenizer, judge, sampling, config.loop, context=shown, longest=longest,
-                    on_end=tracker.advance,
-                )  # fmt: skip
-            with track(f"steps of {label} alone", len(found) * length * config.loop.max_turns) as tracker:
-                singles = isolate_steps(
-                    found, sampler, policy.tokenizer, judge, sampling, config.loop, longest=longest,
-                    on_turn=tracker.advance,
-                )  # fmt: skip
-            results.append(
-                measure_chains(followed, singles, revisions=revisions, max_tokens=sampling.max_tokens, envs=names)
-            )
-            walks += followed
-            alone += singles
-    evaluation = ChainEvaluation(
-        policy=policy.path, engine=name, split=HELD_OUT, chains=chains, length=length, revisions=revisions,
-        context=shown, temperature=temperature, max_tokens=sampling.max_tokens, seed=_SEED,
-        seconds=round(time.monotonic() - start, 2),
-        tokens=sum(r.tokens for steps in [*(walk.steps for walk in walks), *alone] for r in steps),
-        verifiers={key: verifier.version for key, verifier in verifiers.items()}, results=tuple(results),
-    )  # fmt: skip
+    directory = ChainDirectory(output_dir or default_directory(options, settings))
+    with judging(settings, environments) as (judge, verifiers):
+        settings = settings.model_copy(update={"verifiers": {key: made.version for key, made in verifiers.items()}})
+        directory.begin(settings, fresh=fresh)
+        missing = [number for number in range(len(drawn)) if not directory.is_finished(number)]
+        if missing and directory.is_all_of_it:
+            examine(directory.path, environments, verifiers, self_test)
+        if missing:
+            console.print(f"generation by {name}: {why}", markup=False, soft_wrap=True)
+            with open_sampler(settings) as sampler, going_on():
+                for number in missing:
+                    _take(sampler, judge, settings, directory, number, *drawn[number])
+                    _measured(directory, settings, drawn)
+    with going_on():
+        evaluation, unjudged = _measured(directory, settings, drawn)
+    for number in unjudged:
+        directory.drop(number)
+    if not evaluation.results:
+        raise ConfigError(f"{next(iter(unjudged.values()))}; they are in {directory.path / 'chains.parquet'}")
     for table in chain_tables(evaluation):
         console.print(table)
-    if output_dir is not None:
-        write_chains(output_dir, evaluation, walks, alone)
-        console.print(f"written to {output_dir}", soft_wrap=True)
+    for said in unjudged.values():
+        console.print(f"{said}: the same command takes them again", markup=False, soft_wrap=True)
+    console.print(f"written to {directory.path}", markup=False, soft_wrap=True)
     return evaluation
 
 
-def _settings(
-    path: Path, model: str, is_run: bool, envs: list[str], max_tokens: int | None, engine: str, revisions: int
-) -> Config:
-    """The run's own configuration where `path` is a run directory, else defaults, with the options on top."""
-    from proofgrad.rl.config import Config, EnvConfig, PolicyConfig, load_config
+def _check_asked(model: str, envs: list[str]) -> None:
+    """Say in the words of this command what its options cannot mean."""
+    from proofgrad.rl.endpoint import is_endpoint
 
-    run = load_config(path / "config.yaml") if is_run else None
-    if run is not None and not (path / "policy" / "config.json").is_file():
-        raise ConfigError(f"the run '{path}' is not finished: go on with proofgrad train --resume {path}")
-    known = {env.name: env for env in run.envs} if run else {}
-    names = envs or list(known)
-    if not names:
+    if is_endpoint(model):
+        raise ConfigError(f"chains are taken by a policy that is loaded here, and '{model}' is an endpoint: name a run")
+    if not envs and not (Path(model).expanduser() / "config.yaml").is_file():
         raise ConfigError("say what the steps are: --env NAME, e.g. --env propositional")
-    base = run or Config(name="chains", policy=PolicyConfig(path=model), envs=[EnvConfig(name=names[0])])
-    generation, loop = base.generation, base.loop
-    return Config(
-        name="chains",
-        policy=PolicyConfig(path=str(path / "policy") if run else model, dtype=base.policy.dtype),
-        envs=[known.get(name, EnvConfig(name=name)) for name in names],
-        generation=generation.model_copy(update={"engine": engine, "max_tokens": max_tokens or generation.max_tokens}),
-        loop=loop.model_copy(update={"max_turns": 1 + revisions}),
-        verification=base.verification,
-    )
+
+
+def _take(
+    sampler: Sampler,
+    judge: Judge,
+    settings: ChainSettings,
+    directory: ChainDirectory,
+    number: int,
+    names: list[str],
+    chains: list[Chain],
+) -> None:
+    """Sample what is missing of a result, and store each part as it is finished."""
+    from proofgrad.rl.engine import Sampling
+    from proofgrad.rl.evaluation.chains import follow_chains, isolate_steps
+
+    label, sampling = "+".join(names), Sampling(settings.temperature, settings.max_tokens)
+    asked = (sampler.engine, sampler.tokenizer, judge, sampling, settings.loop)
+    if directory.kept(number, "chain", chains) is None:
+        started = time.monotonic()
+        with track(f"chains of {label}", len(chains)) as tracker:
+            walks = follow_chains(
+                chains, *asked, context=settings.context, longest=sampler.context, on_end=tracker.advance
+            )
+        directory.keep(number, "chain", [walk.steps for walk in walks], time.monotonic() - started)
+    if directory.kept(number, "alone", chains) is None:
+        started = time.monotonic()
+        with track(f"steps of {label} alone", len(chains) * settings.length * settings.loop.max_turns) as tracker:
+            alone = isolate_steps(chains, *asked, longest=sampler.context, on_turn=tracker.advance)
+        directory.keep(number, "alone", alone, time.monotonic() - started)
+
+
+def _measured(
+    directory: ChainDirectory, settings: ChainSettings, drawn: Sequence[tuple[list[str], list[Chain]]]
+) -> tuple[ChainEvaluation, dict[int, str]]:
+    """Measure and write what is finished; and why, by their numbers, results could not be measured."""
+    from proofgrad.rl.evaluation.chain_results import measure_chains
+
+    results: list[ChainResult] = []
+    finished: list[Finished] = []
+    unjudged: dict[int, str] = {}
+    for number, (names, chains) in enumerate(drawn):
+        if (one := directory.finished(number, chains)) is None:
+            continue
+        finished.append(one)
+        try:
+            results.append(
+                measure_chains(
+                    one.walks, one.alone, revisions=settings.revisions, max_tokens=settings.max_tokens, envs=names
+                )
+            )
+        except ConfigError as error:
+            unjudged[number] = f"{'+'.join(names)}: {error}"
+    return directory.write(settings, results, finished), unjudged
 
 
 def _draw(envs: Mapping[str, Env], chains: int, length: int, apart: bool) -> list[tuple[list[str], list[Chain]]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from proofgrad.envs.base import Env, Task
     from proofgrad.rl.endpoint import EndpointEngine
     from proofgrad.rl.evaluate import Evaluation
-    from proofgrad.rl.evaluation.directory import EvaluationDirectory
+    from proofgrad.rl.evaluation.directory import EvaluationDirectory, Item
     from proofgrad.rl.evaluation.settings import EvaluationOptions, EvaluationSettings
+    from proofgrad.rl.loop import Judging
     from proofgrad.rl.rollout import Judge
     from proofgrad.verifiers.base import Verifier
 
@@ -114,7 +115,7 @@ def evaluate_command(
 ) -> None:
     """Measure a policy on held-out tasks: pass@k by domain, with 95% intervals over problems.
 
-    Interrupted, the same command goes on where it was.
+    Interrupted, the same command goes on where it was, and samples again what an endpoint had failed to answer.
     """
     from proofgrad.rl.endpoint import EndpointEngine, is_endpoint
     from proofgrad.rl.evaluation.settings import EvaluationOptions
@@ -173,7 +174,7 @@ def evaluate_model(
     from proofgrad.rl.checks.examination import examine
     from proofgrad.rl.engine import choose_engine
     from proofgrad.rl.evaluation.directory import EvaluationDirectory, plan
-    from proofgrad.rl.evaluation.sampler import Unjudged, missing_chunks, open_sampler, sample_chunks
+    from proofgrad.rl.evaluation.sampler import Unjudged, failed_samples, missing_chunks
     from proofgrad.rl.evaluation.settings import check_engine, default_directory, resolve
     from proofgrad.rl.session import make_envs, quiet_libraries
 
@@ -188,10 +189,8 @@ def evaluate_model(
     if not verify:
         directory.begin(settings, fresh=fresh)
         chunks = missing_chunks(directory, plan(tasks_of(settings, environments), settings), settings)
-        if chunks:
-            console.print(f"generation by {name}: {why}", markup=False, soft_wrap=True)
-            with open_sampler(settings, endpoint) as sampler, going_on():
-                sample_chunks(chunks, directory, settings, sampler, Unjudged(environments))
+        failed = failed_samples(directory)
+        _sample(chunks, failed, directory, settings, Unjudged(environments), endpoint, f"{name}: {why}")
         console.print(
             f"completions are in {directory.path}; proofgrad score {directory.path} judges them", soft_wrap=True
         )
@@ -201,16 +200,35 @@ def evaluate_model(
         directory.begin(settings, fresh=fresh)
         tasks = tasks_of(settings, environments)
         chunks = missing_chunks(directory, plan(tasks, settings), settings)
-        if chunks or not (directory.path / "evaluation.json").is_file():
+        failed = failed_samples(directory)
+        if chunks or failed or not (directory.path / "evaluation.json").is_file():
             examine(directory.path, environments, verifiers, self_test)
-        if chunks:
-            console.print(f"generation by {name}: {why}", markup=False, soft_wrap=True)
-            with open_sampler(settings, endpoint) as sampler, going_on():
-                sample_chunks(chunks, directory, settings, sampler, judge)
+        _sample(chunks, failed, directory, settings, judge, endpoint, f"{name}: {why}")
         with going_on():
             _judge_the_rest(directory, settings, judge)
     with going_on():
         return report(directory, tasks, settings)
+
+
+def _sample(
+    chunks: Sequence[tuple[int, Sequence[Item]]],
+    failed: Mapping[int, Sequence[int]],
+    directory: EvaluationDirectory,
+    settings: EvaluationSettings,
+    judge: Judging,
+    endpoint: EndpointEngine | None,
+    engine: str,
+) -> None:
+    """Sample the missing chunks, and again what failed in those that an earlier command finished."""
+    from proofgrad.rl.evaluation.sampler import open_sampler, sample_chunks, sample_failed
+
+    if not chunks and not failed:
+        return
+    console.print(f"generation by {engine}", markup=False, soft_wrap=True)
+    with open_sampler(settings, endpoint) as sampler, going_on():
+        sample_chunks(chunks, directory, settings, sampler, judge)
+        if failed:
+            console.print(sample_failed(failed, directory, settings, sampler, judge), markup=False, soft_wrap=True)
 
 
 def tasks_of(settings: EvaluationSettings, environments: dict[str, Env]) -> list[Task]:

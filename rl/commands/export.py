@@ -34,6 +34,9 @@ def export_command(
     facts = export_run(run, directory, license=license_, name=name, checkpoint=checkpoint, force=force)
     what = "the final policy" if checkpoint is None else f"checkpoint {checkpoint}"
     console.print(f"{what} of {run} is in {directory}; its card is README.md", markup=False, soft_wrap=True)
+    if facts.redacted:
+        where = " and ".join(facts.redacted)
+        console.print(f"values in {where} that look secret are not published: see its card", soft_wrap=True)
     if facts.license is None:
         console.print("no licence is stated: say one with --license SPDX", markup=False, soft_wrap=True)
     if not facts.own:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +11,7 @@ import typer
 
 from proofgrad.rl.console import console
 from proofgrad.verifiers.errors import ConfigError
+from proofgrad.verifiers.rubric.quoting import visible
 
 __all__ = ["report_command"]
 
@@ -43,6 +45,8 @@ def report_command(
 
     if as_json and markdown:
         raise ConfigError("--json and --markdown are two forms of the same report: give one of them")
+    if output is not None and output.is_dir():
+        raise ConfigError(f"cannot write '{visible(str(output))}': it is a directory; name a file in it")
     require(("pyarrow", "scipy"), "train", "proofgrad report")
     wants_page = not (as_json or markdown)
     model = collect(runs, force=force, max_samples=max_samples if wants_page else 0, seed=seed)
@@ -59,5 +63,8 @@ def report_command(
     try:
         write_text(target, text)
     except OSError as error:
-        raise ConfigError(f"cannot write '{target}': {error.strerror}") from error
-    console.print(f"{model['headline']['sentence']}\nwritten to {target}", markup=False, soft_wrap=True)
+        with contextlib.suppress(OSError):
+            target.with_suffix(".partial").unlink(missing_ok=True)
+        raise ConfigError(f"cannot write '{visible(str(target))}': {error.strerror}") from error
+    said = visible(f"{model['headline']['sentence']}\nwritten to {target}")
+    console.print(said, markup=False, soft_wrap=True)

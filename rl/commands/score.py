@@ -68,7 +68,7 @@ def score_evaluation(path: Path, *, only_unknown: bool = False) -> None:
     if scored.stopped_early:
         console.print(
             f"{scored.stopped_early} trajectories had stopped at a verdict that is a fail now: what would have "
-            "followed was not sampled, and they count as failed",
+            "followed was not sampled, so they count as failed and are left out where revising is compared",
             soft_wrap=True,
         )
     if scored.kept is not None:

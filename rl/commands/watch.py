@@ -16,7 +16,7 @@ from rich.text import Text
 
 from proofgrad.rl.console import console as our_console
 from proofgrad.rl.extras import require
-from proofgrad.rl.watch import SOLVED, RunWatch, Snapshot, Step
+from proofgrad.rl.watch import SOLVED, RunWatch, Snapshot, Step, one_line
 
 __all__ = ["Picture", "follow", "sparkline", "step_line", "watch_command"]
 
@@ -280,6 +280,6 @@ def _silence(snapshot: Snapshot) -> Text:
     usual = f" (a step takes {snapshot.step_s:.1f} s)" if snapshot.step_s is not None else ""
     return Text(
         f"nothing was written for {duration(snapshot.silent_s)}{usual}: the run seems to have stopped; "
-        f"go on with proofgrad train --resume {snapshot.run}",
+        f"go on with proofgrad train --resume {one_line(snapshot.run)}",
         "yellow",
     )

@@ -180,6 +180,7 @@ def write_chains(
 ) -> None:
     """Write chains.parquet, a row for every step that was asked in a chain or alone, and then chains.json.
 
+    An evaluation without a result has rows alone, whose reasons say why: there is nothing to load then.
     A row is `Rollout.to_row` with `chain`, `step` (from 1), `condition` (``chain`` or ``alone``) and `revision`, how
     many revisions the step took.
     """
@@ -192,7 +193,8 @@ def write_chains(
             place: dict[str, Json] = {"chain": chain.id, "step": number, "condition": condition}
             rows.append(place | {"revision": len(rollout.turns) - 1} | rollout.to_row())
     write_rows(directory / "chains.parquet", rows)
-    write_text(directory / "chains.json", json.dumps(evaluation.to_json(), indent=1))
+    if evaluation.results:
+        write_text(directory / "chains.json", json.dumps(evaluation.to_json(), indent=1))
 
 
 def load_chains(path: Path) -> ChainEvaluation:
@@ -253,8 +255,9 @@ def _measure(
     lengths = [end for end in ends if end is not None]
     singles = [[s for rollout in steps if (s := _is_solved(rollout, revisions)) is not None] for steps in alone]
     judged = [solved for steps in singles for solved in steps]
-    if not lengths or not judged:
-        raise ConfigError(f"none of {len(walks)} chains could be judged; the reasons of the verdicts say why")
+    for found, of, what in ((lengths, walks, "chains"), (judged, [r for steps in alone for r in steps], "steps alone")):
+        if not found:
+            raise ConfigError(f"none of {len(of)} {what} could be judged; the reasons of the verdicts say why")
     single = rate_interval(judged).estimate
     points = []
     for n in range(1, length + 1):

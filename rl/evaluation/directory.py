@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -34,7 +35,7 @@ from proofgrad.rl.run_directory import write_rows, write_text
 from proofgrad.verifiers.base import Json, Outcome, Verdict
 from proofgrad.verifiers.errors import ConfigError
 
-__all__ = ["BEST_OF_N", "SAMPLES", "EvaluationDirectory", "Item", "Pace", "Sampled", "plan"]
+__all__ = ["BEST_OF_N", "SAMPLES", "ChunkPace", "EvaluationDirectory", "Item", "Sampled", "plan"]
 
 SAMPLES, BEST_OF_N = "samples", "best-of-n"
 _NOT_JUDGED = "infra.not_judged"
@@ -70,17 +71,25 @@ class Sampled:
         """Whether a verifier has been asked, or there was nothing to ask about."""
         return self.rollout.verdict.reason != _NOT_JUDGED
 
+    def stopped_early(self, max_turns: int) -> bool:
+        """Whether a trajectory stopped at a verdict that is a fail now, with turns left that were never sampled.
+
+        No other failure halts for want of turns before the last one (`scoring`).
+        """
+        is_failed = self.rollout.verdict.outcome is Outcome.FAIL and self.rollout.halt is Halt.TURNS
+        return self.item.part == SAMPLES and is_failed and len(self.rollout.turns) < max_turns
+
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class ChunkPace:
     """What a chunk took: tokens, seconds, and those of them in which nothing was sampled for want of verdicts."""
 
     tokens: int = 0
     seconds: float = 0.0
     waited_s: float = 0.0
 
-    def __add__(self, other: Pace) -> Pace:
-        return Pace(self.tokens + other.tokens, self.seconds + other.seconds, self.waited_s + other.waited_s)
+    def __add__(self, other: ChunkPace) -> ChunkPace:
+        return ChunkPace(self.tokens + other.tokens, self.seconds + other.seconds, self.waited_s + other.waited_s)
 
 
 def plan(tasks: Sequence[Task], settings: EvaluationSettings) -> list[Item]:
@@ -184,15 +193,19 @@ class EvaluationDirectory:
                     "name another --output-dir, or take the evaluation again with --fresh"
                 )
 
-    def write_chunk(self, number: int, sampled: Sequence[Sampled], pace: Pace) -> None:
+    def write_chunk(self, number: int, sampled: Sequence[Sampled], pace: ChunkPace) -> None:
         """Store a finished chunk."""
         write_text(self.chunk(number).with_suffix(".json"), json.dumps(asdict(pace)))
         write_chunk_rows(self.chunk(number), sampled)
 
-    def pace(self) -> Pace:
+    def pace(self) -> ChunkPace:
         """What the finished chunks took together."""
-        files = [file.with_suffix(".json") for file in self.chunks()]
-        return sum((Pace(**json.loads(file.read_text(encoding="utf-8"))) for file in files if file.is_file()), Pace())
+        return sum((self.pace_of(int(file.stem)) for file in self.chunks()), ChunkPace())
+
+    def pace_of(self, number: int) -> ChunkPace:
+        """What a finished chunk took."""
+        file = self.chunk(number).with_suffix(".json")
+        return ChunkPace(**json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else ChunkPace()
 
     def finish(self, tasks: Sequence[Task], settings: EvaluationSettings) -> tuple[Evaluation, list[Revision]]:
         """Put the chunks together: tables, what revising buys, and the result, which is written last."""
@@ -212,8 +225,9 @@ class EvaluationDirectory:
             others = [one for one in sampled if one.item.part == BEST_OF_N]
             write_rows(self.path / "revised.parquet", [_row(one) for one in trajectories])
             write_rows(self.path / "best-of-n.parquet", [_row(one) for one in others])
+            compared = _comparable(trajectories, others, settings.loop.max_turns)
             try:
-                revisions = compare_revision([one.rollout for one in trajectories], [one.rollout for one in others])
+                revisions = compare_revision(*([one.rollout for one in side] for side in compared))
             except ConfigError:
                 revisions = []  # too few problems could be judged: that is to be seen in the table, and loses nothing
             write_text(self.path / "revision.json", json.dumps([asdict(row) for row in revisions], indent=1))
@@ -284,6 +298,25 @@ def _turn(row: Mapping[str, Any], ids: Sequence[Any], is_cut: bool) -> Turn:
     return Turn(
         completion, row["candidate"], verdict, tuple(follow_up_ids), row["generate_seconds"], row.get("is_fresh", False)
     )
+
+
+def _comparable(
+    trajectories: Sequence[Sampled], others: Sequence[Sampled], max_turns: int
+) -> tuple[list[Sampled], list[Sampled]]:
+    """Both sides without the trajectories that stopped early, of which nobody knows where they would have led.
+
+    The attempts that such a trajectory is set against, its share of its task's, go with it.
+    """
+    samples = Counter(one.item.task.id for one in trajectories)
+    attempts = Counter(one.item.task.id for one in others)
+    cut = {(one.item.task.id, one.item.sample) for one in trajectories if one.stopped_early(max_turns)}
+
+    def is_compared(one: Sampled) -> bool:
+        name = one.item.task.id
+        each = 1 if one.item.part == SAMPLES else attempts[name] // samples[name]
+        return (name, one.item.sample // each) not in cut
+
+    return [one for one in trajectories if is_compared(one)], [one for one in others if is_compared(one)]
 
 
 def _first_attempt(rollout: Rollout) -> Rollout:

@@ -32,6 +32,7 @@ Choice = Callable[[Turn], bool]
 
 _NOTHING_SAID = ("infra.generation", "env.prompt_too_long")  # there is no completion to judge
 _VERDICT_HALTS = (Halt.VERIFIED, Halt.UNKNOWN)  # a verdict ended the trajectory, and no budget
+_EXAMINATION = ("self_test.json", "environment.json")  # of the verifiers that the old verdicts are of
 _RESULTS = ("evaluation.json", "rollouts.parquet", "revised.parquet", "best-of-n.parquet", "revision.json")
 
 
@@ -43,7 +44,7 @@ class Scored:
         judged: attempts that were judged.
         changes: how many rollouts went from one outcome to another, by (was, is now).
         stopped_early: trajectories that had stopped, with turns left, at a pass or an UNKNOWN that is a fail now; what
-            would have followed was never sampled, and they count as failed.
+            would have followed was never sampled: they count as failed, and revisions are compared without them.
         kept: where the old result is; None where there was none.
     """
 
@@ -92,16 +93,23 @@ def judge_stored(
     if not files:
         raise ConfigError(f"no completions are stored in '{directory.path}': there is nothing to judge")
     scoring = directory.path / "scoring"
+    _end_other(directory, dict(versions), what)
     state = _begin(scoring, dict(versions), what)
     turns = directory.settings().loop.max_turns
-    total = Counter[str]()
-    changes: Counter[tuple[str, str]] = Counter()
     if not state["is_judged"]:
         with track("judging", _count(files, choice)) as tracker:
             for file in files:
                 if not (scoring / file.name).is_file():
                     _judge_chunk(file, scoring / file.name, judge, choice, tracker, turns)
         _write_state(scoring, state | {"is_judged": True})
+    return _end(directory, versions)
+
+
+def _end(directory: EvaluationDirectory, versions: Mapping[str, str]) -> Scored:
+    """Put verdicts that are all there in place of the old; done once however often it is gone on with."""
+    files, scoring = directory.chunks(), directory.path / "scoring"
+    total = Counter[str]()
+    changes: Counter[tuple[str, str]] = Counter()
     for file in files:
         if (scoring / file.with_suffix(".json").name).is_file():
             told = json.loads((scoring / file.with_suffix(".json").name).read_text(encoding="utf-8"))
@@ -120,6 +128,25 @@ def judge_stored(
     return Scored(total["judged"], dict(changes), total["stopped"], kept)
 
 
+def _end_other(directory: EvaluationDirectory, versions: dict[str, str], what: str) -> None:
+    """End a scoring of another kind that was cut short when its new verdicts were there, and some in their place.
+
+    There is no way back from there that keeps either verdicts whole, and no verifier is needed to go on.
+    """
+    file = directory.path / "scoring" / "state.json"
+    if not file.is_file():
+        return
+    found = json.loads(file.read_text(encoding="utf-8"))
+    if not found["is_judged"] or (found["what"], found["verifiers"]) == (what, versions):
+        return
+    _end(directory, found["verifiers"])
+    if what != "all" and found["verifiers"] != versions:
+        raise ConfigError(
+            f"the verdicts in '{directory.path}' are of other versions of the verifiers, and cannot be mixed with "
+            f"today's: proofgrad score {directory.path} judges them all again"
+        )
+
+
 def _begin(scoring: Path, versions: dict[str, str], what: str) -> dict[str, object]:
     asked: dict[str, object] = {"what": what, "verifiers": versions, "is_judged": False, "time": time.time()}
     file = scoring / "state.json"
@@ -132,7 +159,7 @@ def _begin(scoring: Path, versions: dict[str, str], what: str) -> dict[str, obje
         if found[key] != asked[key]:
             raise ConfigError(
                 f"scoring was cut short in '{scoring}' with {key} {found[key]}, and {asked[key]} is asked for now: "
-                f"give that command again, or delete '{scoring}'"
+                f"give that command again, or delete '{scoring}': the old verdicts are all in their place"
             )
     return found
 
@@ -155,12 +182,21 @@ def _set_aside(path: Path, scoring: Path) -> Path | None:
     stamp = json.loads(note.read_text(encoding="utf-8"))
     if stamp is None:
         return None
+    for name in _EXAMINATION:  # copied: where the versions have not changed, the self-test stands
+        old, copy = path / name, path / _stamped(name, stamp)
+        if old.is_file() and not copy.is_file():
+            write_text(copy, old.read_text(encoding="utf-8"))
     # The result goes first: from then on the evaluation counts as unfinished, until the new one is there.
     for name in _RESULTS:
         old = path / name
         if old.is_file():
-            os.replace(old, old.with_name(f"{old.stem}-{stamp}{old.suffix}"))
-    return path / f"evaluation-{stamp}.json"
+            os.replace(old, path / _stamped(name, stamp))
+    return path / _stamped("evaluation.json", stamp)
+
+
+def _stamped(name: str, stamp: str) -> str:
+    stem, dot, suffix = name.rpartition(".")
+    return f"{stem}-{stamp}{dot}{suffix}"
 
 
 def _count(files: list[Path], choice: Choice) -> int:

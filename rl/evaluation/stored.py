@@ -73,9 +73,12 @@ def open_evaluation(text: str) -> StoredEvaluation:
     directory, _, name = text.rpartition(":")
     if name not in _NAMES or not directory:
         return evaluations_in(Path(text))[-1]
-    for found in evaluations_in(Path(directory)):
+    opened = evaluations_in(Path(directory))
+    for found in opened:
         if found.name.endswith(f":{name}"):
             return found
+    if (Path(directory) / "evaluation.json").is_file():
+        raise ConfigError(f"'{directory}' is one evaluation and no run: it has no '{name}'; name it without that")
     raise ConfigError(f"the run '{directory}' has no evaluation '{name}' yet")
 
 
@@ -90,20 +93,28 @@ def read_rows(path: Path, columns: Sequence[str] | None = None) -> list[dict[str
     """The rows of a parquet file of rollouts; `turns` and `problem`, which are JSON there, are decoded.
 
     Raises:
-        ConfigError: it cannot be read, or lacks a column.
+        ConfigError: it cannot be read, lacks a column, or holds something else than JSON there.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        rows: list[dict[str, Any]] = pq.read_table(path, columns=list(columns) if columns else None).to_pylist()
+        with pq.ParquetFile(path) as file:
+            missing = [name for name in columns or () if name not in file.schema_arrow.names]
+            if missing:
+                raise ConfigError(f"'{path}' has no column '{missing[0]}': record it again")
+            rows: list[dict[str, Any]] = file.read(columns=list(columns) if columns else None).to_pylist()
     except (OSError, pa.ArrowInvalid) as error:
         raise ConfigError(f"cannot read '{path}': {str(error).splitlines()[0]}") from error
-    missing = set(columns or ()) - set(rows[0] if rows else columns or ())
-    if missing:
-        raise ConfigError(f"'{path}' has no column '{sorted(missing)[0]}': take the evaluation again")
     for row in rows:
         for key in ("problem", "turns"):
             if isinstance(row.get(key), str):
-                row[key] = json.loads(row[key])
+                row[key] = _decoded(path, key, row[key])
     return rows
+
+
+def _decoded(path: Path, key: str, text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise ConfigError(f"'{path}' has a row whose '{key}' is no JSON: {error}") from error

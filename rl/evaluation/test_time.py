@@ -21,7 +21,6 @@ evaluation only.
 
 from __future__ import annotations
 
-import json
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -32,6 +31,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, TypeVar
 
 from proofgrad.rl.evaluate import OVERALL
 from proofgrad.rl.evaluation.stored import StoredEvaluation, read_rows
+from proofgrad.rl.loop import Halt
 from proofgrad.rl.stats import Estimate, pass_at_k, rate_interval
 from proofgrad.verifiers.base import Json, Outcome
 
@@ -130,7 +130,7 @@ def test_time_curves(stored: StoredEvaluation) -> list[Curve]:
     curves = sample_curves(rows, share)
     revised = stored.directory / "revised.parquet"
     if revised.is_file():
-        curves += turn_curves(read_rows(revised, ("task", "domain", "turns")), share)
+        curves += turn_curves(read_rows(revised, ("task", "domain", "turns", "halt")), share)
     return curves
 
 
@@ -184,18 +184,23 @@ def sample_curves(rows: Iterable[Mapping[str, Any]], share: float = 1.0) -> list
 def turn_curves(rows: Iterable[Mapping[str, Any]], share: float = 1.0) -> list[Curve]:
     """The curve of revision: solved by turn n, against what the turns up to it cost.
 
-    Every point is over the same trajectories: those in which each turn could be judged.
+    Every point is over the same trajectories: those in which each turn could be judged, and which judging again has not
+    cut short.
 
     Args:
-        rows: as `read_rows` gives them, `turns` decoded; several of each task.
+        rows: as `read_rows` gives them, `turns` decoded, and `halt` if it is known; several of each task.
         share: as for `sample_curves`.
     """
     by_task: dict[str, list[list[Mapping[str, Any]]]] = defaultdict(list)
     domains: dict[str, str] = {}
+    rows = list(rows)
+    most = max((len(row["turns"]) for row in rows), default=0)
     for row in rows:
-        domains[row["task"]] = row["domain"]
-        turns = json.loads(row["turns"]) if isinstance(row["turns"], str) else row["turns"]
-        by_task[row["task"]] += [] if any(turn["outcome"] == Outcome.UNKNOWN for turn in turns) else [turns]
+        domains[row["task"]], turns = row["domain"], row["turns"]
+        # Out of turns before the last one: its verdict is another than the one that it stopped at.
+        is_cut_short = row.get("halt") == Halt.TURNS and len(turns) < most and turns[-1]["outcome"] == Outcome.FAIL
+        is_unknown = any(turn["outcome"] == Outcome.UNKNOWN for turn in turns)
+        by_task[row["task"]] += [] if is_unknown or is_cut_short else [turns]
     most = max((len(turns) for found in by_task.values() for turns in found), default=0)
     groups = _grouped((domains[task], found) for task, found in by_task.items())
     curves = []
@@ -307,7 +312,9 @@ def _chances_to_win(counts: tuple[int, ...], abstaining: int, n: int) -> dict[in
     It wins with k votes when every other has at most k, and shares the win with t others that have k as well, since in
     a random order each of them is as likely to come first. The ways to draw the others' votes are the coefficients of a
     product of polynomials, here an array of shape (ties + 1, votes + 1), with a factor for each candidate:
-    sum over j <= k of C(count, j) x^j, where the last term carries a tie.
+    sum over j <= k of C(count, j) x^j, where the last term carries a tie. Such numbers outgrow a float. So each of m
+    samples is taken to be drawn with a chance of p = n / m, on its own: given that n are, all draws are as likely as
+    before, and the coefficients are chances.
 
     Args:
         counts: samples of each candidate, sorted.
@@ -319,26 +326,38 @@ def _chances_to_win(counts: tuple[int, ...], abstaining: int, n: int) -> dict[in
     if counts and n == sum(counts) + abstaining:  # every sample votes: a plain election, and the dearest case below
         return {count: (count == counts[-1]) / counts.count(counts[-1]) for count in counts}
     chances: dict[int, float] = {}
+    m = sum(counts) + abstaining
+    shares: dict[int, Floats] = {}
+
+    def ways(count: int, most: int) -> Floats:
+        """C(count, j) p^j (1 - p)^(count - j) for j = 0 .. `most`, exact but for the last division."""
+        if count not in shares:
+            whole = m**count
+            shares[count] = np.array([
+                math.comb(count, j) * n**j * (m - n) ** (count - j) / whole for j in range(min(count, n) + 1)
+            ])  # fmt: skip
+        found = shares[count][: most + 1]
+        return np.concatenate([found, np.zeros(most + 1 - len(found))])
+
     for own in dict.fromkeys(counts):
         others = list(counts)
         others.remove(own)
-        ways = 0.0
+        won = 0.0
         for k in range(1, min(own, n) + 1):
             left = n - k
             rivals = [count for count in others if count >= k]
             free = abstaining + sum(count for count in others if count < k)  # these can have any number of votes
             ties = min(len(rivals), left // k)
             table = np.zeros((ties + 1, left + 1))
-            table[0] = [math.comb(free, votes) for votes in range(left + 1)]
+            table[0] = ways(free, left)
             for count in rivals:
-                product = np.zeros_like(table)
-                for votes in range(min(k, left + 1)):
-                    product[:, votes:] += math.comb(count, votes) * table[:, : left + 1 - votes]
+                factor = ways(count, k)
+                product = np.stack([np.convolve(row, factor[:k])[: left + 1] for row in table])
                 if ties and k <= left:
-                    product[1:, k:] += math.comb(count, k) * table[:-1, : left + 1 - k]
+                    product[1:, k:] += factor[k] * table[:-1, : left + 1 - k]
                 table = product
-            ways += math.comb(own, k) * float(table[:, left] @ (1 / np.arange(1, ties + 2)))
-        chances[own] = ways / math.comb(sum(counts) + abstaining, n)
+            won += float(ways(own, k)[k] * (table[:, left] @ (1 / np.arange(1, ties + 2))))
+        chances[own] = won / float(ways(m, n)[n])
     return chances
 
 

@@ -7,15 +7,19 @@ it; the text below it is written from `Facts` alone. What a candidate or a plug-
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from proofgrad.rl.export.facts import Facts
 from proofgrad.rl.export.markdown import unbroken
+from proofgrad.rl.export.redaction import REMOVED, without_paths, without_secrets
 from proofgrad.rl.export.sections import SECTIONS
 from proofgrad.rl.export.texts import HUB_LICENSES
 
-__all__ = ["card_data", "model_card"]
+__all__ = ["card_data", "has_card", "model_card"]
 
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
@@ -25,7 +29,52 @@ def model_card(facts: Facts) -> str:
     from huggingface_hub import ModelCard
 
     text = "\n".join("\n".join(section(facts)) + "\n" for section in SECTIONS)
+    public = "".join(_outside_blocks(text, without_secrets))
+    shown = "".join(_outside_blocks(public, without_paths))
+    text = "\n".join([shown, *_taken_out(facts, public != text, shown != public)])
     return str(ModelCard(f"---\n{card_data(facts).to_yaml()}\n---\n\n{text}"))
+
+
+def has_card(directory: Path) -> bool:
+    """Whether an export was written there: a model, with a card of ours beside it."""
+    try:
+        text = (directory / "README.md").read_text(encoding="utf-8")
+        front = re.match(r"---\n(.*?)\n---\n", text, re.S)
+        data = yaml.safe_load(front[1]) if front else None
+    except (OSError, ValueError, yaml.YAMLError):
+        return False
+    tags = data.get("tags") if isinstance(data, dict) else None
+    return (directory / "config.json").is_file() and isinstance(tags, list) and "proofgrad" in tags
+
+
+def _outside_blocks(text: str, changed: Callable[[str], str]) -> Iterator[str]:
+    """The lines as `changed` makes them, but for those of blocks: what stands there is quoted, or is to be run."""
+    fence = ""
+    for line in text.splitlines(keepends=True):
+        opening = re.match("`{3,}", line)
+        yield line if fence or opening else changed(line)
+        if fence and line.rstrip("\n") == fence:
+            fence = ""
+        elif not fence and opening:
+            fence = opening[0]
+
+
+def _taken_out(facts: Facts, is_redacted: bool, is_shortened: bool) -> Iterator[str]:
+    """What was not published, where something was not."""
+    shortened = [*facts.shortened, *(["this card"] if is_shortened else [])]
+    is_redacted = is_redacted or bool(facts.redacted)
+    if not is_redacted and not shortened:
+        return
+    yield "## What was taken out\n"
+    if is_redacted:
+        where = _listed([*facts.redacted, "this card"])
+        yield f"Values that looked secret were replaced by `{REMOVED}` in {where}."
+    if shortened:
+        yield f"Absolute paths of the machine it was made on are cut to their last part in {_listed(shortened)}."
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def _is_on_hub(path: str) -> bool:

@@ -76,6 +76,8 @@ class Facts:
         shared: held-out tasks that training asked; None where either is not recorded.
         examples: one for each environment.
         trust: what is known about the verdicts; None where these weights have no evaluation.
+        redacted: the files in which values that look secret were replaced; what is here holds none of them either.
+        shortened: the files in which absolute paths were cut to their last part.
     """
 
     name: str
@@ -97,6 +99,8 @@ class Facts:
     shared: int | None
     examples: Sequence[Example]
     trust: Trust | None
+    redacted: Sequence[str]
+    shortened: Sequence[str]
 
     @property
     def total(self) -> int:

@@ -22,8 +22,9 @@ from typing import Any
 from proofgrad.envs.registry import GROUP
 from proofgrad.rl.config import Config, EnvConfig, PolicyConfig
 from proofgrad.rl.evaluation.stored import StoredEvaluation, evaluations_in, read_rows
-from proofgrad.rl.export.card import model_card
+from proofgrad.rl.export.card import has_card, model_card
 from proofgrad.rl.export.facts import Asked, Example, Facts
+from proofgrad.rl.export.redaction import RECORDS, clean_records, without_paths, without_secrets
 from proofgrad.rl.export.texts import HUB_LICENSES
 from proofgrad.rl.run_directory import RunDirectory
 from proofgrad.verifiers.base import Outcome
@@ -37,7 +38,6 @@ _FILES = (
     "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt",
     "chat_template.jinja", "chat_template.json",
 )  # fmt: skip
-_RECORDS = ("config.yaml", "manifest.json")
 _LOOKED_AT = 20  # files of rollouts, from the last back, in which an example of each domain is looked for
 
 
@@ -72,10 +72,11 @@ def export_run(
     try:
         written.mkdir(parents=True)
         _write_policy(run, config, source, written)
-        for record in _RECORDS:
+        for record in RECORDS:
             if (path / record).is_file():
                 _copy(run, path / record, written)
         facts = facts_of(run, config, written, source, name=called, license=spdx, checkpoint=checkpoint)
+        clean_records(written)
         (written / "README.md").write_text(model_card(facts), encoding="utf-8")
         _move(written, place)
     except OSError as error:
@@ -155,6 +156,11 @@ def _place(run: RunDirectory, target: Path, force: bool) -> Path:
             raise ConfigError(f"'{target}' is not empty: name another directory, or replace all of it with --force")
         if (place / ".git").exists():
             raise ConfigError(f"'{target}' is a git repository, which is not replaced: export beside it and copy")
+        if not has_card(place):
+            raise ConfigError(
+                f"'{target}' is no earlier export (a config.json and a README.md tagged proofgrad): name another "
+                "directory, or empty it yourself"
+            )
     return place
 
 
@@ -214,7 +220,9 @@ def facts_of(
     stored = {s.name.rpartition(":")[2]: s for s in _evaluations(run.path)}
     more = [s for file in sorted(run.path.glob("evaluations/*/evaluation.json")) for s in evaluations_in(file.parent)]
     others = [one for one in more if _is_of(one, run, source)]
-    steps = [row for row in run.metrics() if row["phase"] == "grpo"]
+    steps = [row for row in run.metrics() if _is_step(row)]
+    configuration, manifest = config.model_dump(mode="json"), _read_json(run.path / "manifest.json")
+    public, known = without_secrets(configuration), without_secrets(manifest)
     updates = steps[-1]["step"] if steps else None
     files = _step_files(run, checkpoint)
     asked, trained = _asked(files)
@@ -225,8 +233,8 @@ def facts_of(
     return Facts(
         name=name,
         license=license,
-        config=config,
-        manifest=_read_json(run.path / "manifest.json"),
+        config=config if public == configuration else Config.model_validate(public),
+        manifest=without_paths(known),
         checkpoint=checkpoint,
         is_finished=(run.policy / "config.json").is_file(),
         same_as=_same_weights(run) if stopped_early else None,
@@ -234,7 +242,10 @@ def facts_of(
         parameters=_parameters(written),
         updates=updates,
         step_seconds=math.fsum(
-            row.get("step_time") or 0.0 for row in steps if checkpoint is None or row["step"] <= checkpoint
+            seconds
+            for row in steps
+            if isinstance(seconds := row.get("step_time"), int | float) and math.isfinite(seconds)
+            if checkpoint is None or row["step"] <= checkpoint
         ),
         before=stored.get("before"),
         after=stored.get("after"),
@@ -244,7 +255,16 @@ def facts_of(
         shared=len(evaluated & trained) if evaluated and trained else None,
         examples=_examples(run, config, files),
         trust=trust_in(trusted, run.path) if trusted is not None else None,
+        redacted=[
+            name for name, is_so in zip(RECORDS, (public != configuration, known != manifest), strict=True) if is_so
+        ],
+        shortened=["manifest.json"] if without_paths(known) != known else [],
     )
+
+
+def _is_step(row: Any) -> bool:
+    """Whether a line of metrics.jsonl is an update of GRPO; a run that is being written can hold half a line."""
+    return isinstance(row, Mapping) and row.get("phase") == "grpo" and type(row.get("step")) is int
 
 
 def _evaluations(path: Path) -> list[StoredEvaluation]:
@@ -294,7 +314,7 @@ def _asked(files: Iterable[Path]) -> tuple[list[Asked], set[str]]:
     completions: dict[str, int] = defaultdict(int)
     unknown: dict[str, int] = defaultdict(int)
     for file in files:
-        for row in read_rows(file, ("task", "source", "difficulty", "outcome")):
+        for row in _rows(file, ("task", "source", "difficulty", "outcome")):
             env = row["source"].partition("@")[0]
             tasks[env].add(row["task"])
             completions[env] += 1
@@ -303,6 +323,16 @@ def _asked(files: Iterable[Path]) -> tuple[list[Asked], set[str]]:
                 levels[env].add(row["difficulty"])
     asked = [Asked(e, len(tasks[e]), completions[e], unknown[e], tuple(sorted(levels[e]))) for e in tasks]
     return asked, set().union(*tasks.values()) if tasks else set()
+
+
+def _rows(file: Path, columns: Sequence[str]) -> list[dict[str, Any]]:
+    """The rows of a file; none where it was removed since it was listed, as a run that resumes does."""
+    try:
+        return read_rows(file, columns)
+    except ConfigError:
+        if file.is_file():
+            raise
+        return []
 
 
 def _step_files(run: RunDirectory, checkpoint: int | None) -> list[Path]:
@@ -326,7 +356,7 @@ def _examples(run: RunDirectory, config: Config, sampled: Sequence[Path]) -> lis
         files = [file for name in ("after", "before") if (file := run.path / "rollouts" / f"{name}.parquet").is_file()]
     found: dict[str, Example] = {}
     for file in files:
-        for row in read_rows(file, ("domain", "source", "prompt", "turns")):
+        for row in _rows(file, ("domain", "source", "prompt", "turns")):
             env, first = row["source"].partition("@")[0], row["turns"][0]
             if env not in found or (first["outcome"] == Outcome.PASS != found[env].outcome):
                 found[env] = Example(

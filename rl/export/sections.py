@@ -14,7 +14,7 @@ from proofgrad.rl.console import signed
 from proofgrad.rl.evaluate import OVERALL, Evaluation, compare
 from proofgrad.rl.evaluation.stored import StoredEvaluation
 from proofgrad.rl.export.facts import Asked, Facts
-from proofgrad.rl.export.markdown import code, fenced, plain, table
+from proofgrad.rl.export.markdown import LONGEST_NAME, LONGEST_TEXT, code, cut, fenced, plain, table
 from proofgrad.rl.export.texts import ENVIRONMENTS, HUB_LICENSES, VERDICTS, departures, loop_words
 from proofgrad.rl.export.trust import trust
 from proofgrad.verifiers.errors import ConfigError
@@ -151,7 +151,7 @@ def usage(facts: Facts) -> Iterator[str]:
     temperature = facts.config.evaluation.temperature
     sampling = f"do_sample=True, temperature={temperature!r}" if temperature else "do_sample=False"
     example = facts.examples[0]
-    prompt = repr(visible(example.prompt))
+    prompt = repr(visible(example.prompt)[:LONGEST_TEXT])
     messages = '[{"role": "user", "content": prompt}]'
     inputs = (
         f"tokenizer.apply_chat_template({messages}, add_generation_prompt=True, return_tensors='pt', return_dict=True)"
@@ -191,9 +191,12 @@ def usage(facts: Facts) -> Iterator[str]:
     for example in facts.examples:
         kind = {True: "a chat prompt", False: "a plain prompt", None: "plain or chat: not recorded"}[example.is_chat]
         yield f"\n{code(example.env)} ({kind}; {example.sampled}):\n"
-        yield from fenced(visible(example.prompt).rstrip("\n"))
-        yield f"\nIts completion, judged **{plain(example.outcome)}** ({code(example.reason)}):\n"
-        yield from fenced(visible(example.completion).rstrip("\n"))
+        yield from fenced(cut(visible(example.prompt).rstrip("\n")))
+        reason = code(cut(example.reason, LONGEST_NAME))
+        yield f"\nIts completion, judged **{plain(example.outcome)}** ({reason}):\n"
+        yield from fenced(cut(visible(example.completion).rstrip("\n")))
+    if any(max(len(one.prompt), len(one.completion)) > LONGEST_TEXT for one in facts.examples):
+        yield f"\nTexts longer than {LONGEST_TEXT:,} characters are cut, in the code above as well."
 
 
 def method(facts: Facts) -> Iterator[str]:
@@ -250,9 +253,9 @@ def _updates(facts: Facts) -> str:
     if facts.updates is None:
         return f"How many of the {facts.total} updates were made is not recorded."
     done = facts.updates if facts.checkpoint is None else min(facts.updates, facts.checkpoint)
-    said = f"{done} of {facts.total} updates were made" + (" up to this checkpoint." if facts.checkpoint else ".")
+    said = f"{done} of {facts.total} updates are recorded" + (" up to this checkpoint." if facts.checkpoint else ".")
     if facts.checkpoint is None and done < facts.total:
-        said += " Training stopped early: a monitor stops a run whose solved share or entropy falls too far."
+        said += " Why there are no more is not recorded."
         said += f" The weights are those of {facts.same_as}." if facts.same_as else ""
     return said
 
@@ -339,8 +342,9 @@ def reproduction(facts: Facts) -> Iterator[str]:
     yield ""
     packages = manifest.get("packages")
     command = manifest.get("command")
+    said = " ".join(map(str, command)) if isinstance(command, list | tuple) else command
     rows = [
-        ["command", code(" ".join(map(str, command))) if command else _NOT_RECORDED],
+        ["command", code(said) if said else _NOT_RECORDED],
         ["started, or last resumed", plain(manifest.get("started", _NOT_RECORDED))],
         ["seed", str(manifest.get("seed", _NOT_RECORDED))],
         ["Python", plain(manifest.get("python", _NOT_RECORDED))],

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 from proofgrad.rl.evaluation.stored import StoredEvaluation, evaluations_in
 from proofgrad.rl.report.curves import curves_of
 from proofgrad.rl.report.headline import headline
-from proofgrad.rl.report.plain import plain, read_json
+from proofgrad.rl.report.plain import LONGEST_NAME, plain, read_json, short
 from proofgrad.rl.report.samples import Source, read_samples
-from proofgrad.rl.report.trust_panel import trust_panel
+from proofgrad.rl.report.tables import Notices, rows_of
+from proofgrad.rl.report.trust_panel import trust_panel, unread_panel
 from proofgrad.verifiers.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["MAX_SAMPLES", "collect"]
 
 MAX_SAMPLES = 20_000
+
+_OF_DISAGREEMENTS = ("task", "was", "is_now")
+_CUT = f"Reasons and tasks with names longer than {LONGEST_NAME:,} characters are cut."
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,63 +60,79 @@ def collect(
 
     Raises:
         ConfigError: no such run, an unfinished evaluation, a file that cannot be read, or evaluations that must not be
-            compared.
+            compared. A table that lacks a column costs what would be made of it, and a notice says so.
     """
     from proofgrad.rl.evaluation.compare import compare_all
 
-    notices: list[dict[str, str]] = []
-    found = [_find(path, name, len(paths) == 1, notices) for path, name in zip(paths, _names(paths), strict=True)]
+    notices = Notices()
+    given: set[str] = set()
+    found = [
+        _find(path, name, len(paths) == 1, given, notices) for path, name in zip(paths, _names(paths), strict=True)
+    ]
     together = [one.taken for one in found if len(one.taken) > 1]
     if len(found) > 1:
         together.append([one.taken[-1] for one in found])
-    comparisons = [plain(one) for group in together for one in compare_all(group, force=force)]
+    comparisons = [_comparison(one, notices) for group in together for one in compare_all(group, force=force)]
     for comparison in comparisons:
         if comparison["forced"]:
             text = f"{comparison['b']} and {comparison['a']} were judged by different verifier versions and compared "
-            notices.append({"kind": "warning", "text": f"{text}by force (--force): the difference may be the judges'."})
+            notices.add(f"{text}by force (--force): the difference may be the judges'.", "warning")
     evaluations = [
-        _evaluation(stored, one, nested=stored in one.nested) for one in found for stored in (*one.taken, *one.nested)
+        _evaluation(stored, one, stored in one.nested, notices) for one in found for stored in (*one.taken, *one.nested)
     ]
+    samples = read_samples(_sources(found), max_samples, notices, seed)
     main = (found[-1] if len(found) == 2 else found[0]).taken[-1].name
     return {
         "title": f"{', '.join(one.name for one in found)} · proofgrad report",
         "version": version("proofgrad"),
         "made": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
         "headline": headline(comparisons, evaluations, [one.name for one in found]),
-        "notices": notices,
+        "notices": notices.found,
         "trust": next(one["trust"] for one in evaluations if one["name"] == main),
         "runs": [_run(one) for one in found],
         "evaluations": evaluations,
         "comparisons": comparisons,
         "chains": [_chains(name, path) for one in found for name, path in one.chains.items()],
-        "samples": read_samples(_sources(found), max_samples, seed),
+        "samples": samples,
     }
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
-    """Last parts of the paths; whole paths where these are not distinct."""
-    short = [path.resolve().name for path in paths]
-    return short if len(set(short)) == len(short) else [str(path) for path in paths]
+    """Last parts of the paths; whole paths where these are not distinct, numbered where one is given twice."""
+    last = [path.resolve().name for path in paths]
+    given: set[str] = set()
+    return [_free(name, given) for name in (last if len(set(last)) == len(last) else map(str, paths))]
 
 
-def _find(path: Path, name: str, alone: bool, notices: list[dict[str, str]]) -> _Found:
+def _free(name: str, given: set[str]) -> str:
+    """A name that nothing has been given yet: `name`, or with a number behind it."""
+    free, number = name, 1
+    while free in given:
+        number += 1
+        free = f"{name} ({number})"
+    given.add(free)
+    return free
+
+
+def _find(path: Path, name: str, alone: bool, given: set[str], notices: Notices) -> _Found:
     """What a directory holds. A run that is shown alone need not be named with each of its evaluations."""
     taken = evaluations_in(path)
     if len(taken) > 1 or _is_run(path):
-        taken = [_renamed(stored, f"{'' if alone else name + ':'}{stored.name.rpartition(':')[2]}") for stored in taken]
+        of = "" if alone else f"{name}:"
+        taken = [_renamed(stored, _free(of + stored.name.rpartition(":")[2], given)) for stored in taken]
     else:
-        taken = [_renamed(stored, name) for stored in taken]
+        taken = [_renamed(stored, _free(name, given)) for stored in taken]
     nested = []
     chains = {taken[0].name: path} if (path / "chains.json").is_file() else {}
     for directory in sorted(path.glob("evaluations/*/")):
         inner = f"{'' if alone else name + '/'}{directory.name}"
+        inner = _free(f"evaluations/{inner}" if inner in given else inner, given)
         if (directory / "chains.json").is_file():
             chains[inner] = directory
         if (directory / "evaluation.json").is_file():
             nested += [_renamed(stored, inner) for stored in evaluations_in(directory)]
         elif inner not in chains:
-            text = f"The evaluation '{directory}' is not finished and is left out."
-            notices.append({"kind": "note", "text": text})
+            notices.add(f"The evaluation '{directory}' is not finished and is left out.")
     return _Found(path, name, taken, nested, chains)
 
 
@@ -155,7 +175,7 @@ def _audit(path: Path) -> list[dict[str, Any]] | None:
     try:
         return [
             {key: one[key] for key in kept}
-            | {"disagreements": [{key: d[key] for key in ("task", "was", "is_now")} for d in one["disagreements"]]}
+            | {"disagreements": [{key: short(str(d[key])) for key in _OF_DISAGREEMENTS} for d in one["disagreements"]]}
             for one in data["audits"]
         ]
     except (KeyError, TypeError) as error:
@@ -172,10 +192,21 @@ def _lineage(path: Path) -> list[dict[str, Any]] | None:
     return [{key: row[key] for key in keys} for row in rows]
 
 
-def _evaluation(stored: StoredEvaluation, found: _Found, nested: bool) -> dict[str, Any]:
-    from proofgrad.rl.checks.trust import trust_in
-    from proofgrad.rl.evaluation.test_time import test_time_curves
+def _comparison(comparison: Any, notices: Notices) -> dict[str, Any]:
+    found: dict[str, Any] = plain(comparison)
+    for side in ("only_a", "only_b"):
+        found[side] = _shortened(found[side], notices)
+    return found
 
+
+def _shortened(names: Sequence[str], notices: Notices) -> list[str]:
+    """The names as they are shown; where one is cut, that is said."""
+    if any(len(name) > LONGEST_NAME for name in names):
+        notices.add(_CUT)
+    return [short(name) for name in names]
+
+
+def _evaluation(stored: StoredEvaluation, found: _Found, nested: bool, notices: Notices) -> dict[str, Any]:
     evaluation, directory = stored.evaluation, stored.directory
     has_rows = evaluation.samples > 1 and stored.rollouts.is_file()
     own = nested or (directory / "evaluation.json").is_file()
@@ -197,16 +228,26 @@ def _evaluation(stored: StoredEvaluation, found: _Found, nested: bool) -> dict[s
                 "verifiers": dict(evaluation.verifiers),
             }
         ),
-        "trust": trust_panel(trust_in(stored, found.path if _is_run(found.path) else None).to_json()),
+        "trust": _trust(stored, found.path, notices),
         "domains": [_domain(stored, domain) for domain in evaluation.domains()],
         "levels": _levels(stored),
         "jaggedness": _jaggedness(stored),
-        "test_time": plain([curve.to_json() for curve in test_time_curves(stored)]) if has_rows else [],
+        "test_time": _test_time(stored, notices) if has_rows else [],
         "revision": _revision(directory / "revision.json") if own else None,
-        "reasons": _reasons(stored),
+        "reasons": _reasons(stored, notices),
         "settings": read_json(directory / "settings.json") if own else None,
         "environment": read_json(directory / "environment.json") if own else None,
     }
+
+
+def _trust(stored: StoredEvaluation, path: Path, notices: Notices) -> dict[str, Any]:
+    from proofgrad.rl.checks.trust import trust_in
+
+    try:
+        return trust_panel(trust_in(stored, path if _is_run(path) else None).to_json())
+    except ConfigError as error:  # such as the configuration of a run of another version
+        notices.add(f"What was checked about '{stored.name}' is left out: {error}.", "warning")
+        return unread_panel(stored.name)
 
 
 def _domain(stored: StoredEvaluation, domain: str) -> dict[str, Any]:
@@ -287,20 +328,41 @@ def _chains(name: str, directory: Path) -> dict[str, Any]:
     }
 
 
+def _test_time(stored: StoredEvaluation, notices: Notices) -> list[dict[str, Any]]:
+    from proofgrad.rl.evaluation.test_time import test_time_curves
+
+    what = f"What more sampling buys, for '{stored.name}', is"
+    try:
+        found: list[dict[str, Any]] = plain([curve.to_json() for curve in test_time_curves(stored)])
+    except ConfigError as error:
+        notices.add(f"{what} left out: {error}.")
+    except UnicodeEncodeError:
+        notices.no_utf8(what, stored.rollouts)
+    except (KeyError, TypeError) as error:
+        # A turn without a figure, or a figure that is null, as in tables of other versions.
+        notices.add(f"{what} left out: a table in '{stored.directory}' lacks {error}.")
+    else:
+        return found
+    return []
+
+
 def _horizon(curve: Any, horizon: Any) -> dict[str, Any]:
     length = len(curve.points)
     words = {"measured": horizon.measured.within(length), "independent": horizon.independent.within(length)}
     return {**plain(horizon), "words": words}
 
 
-def _reasons(stored: StoredEvaluation) -> list[dict[str, Any]]:
+def _reasons(stored: StoredEvaluation, notices: Notices) -> list[dict[str, Any]]:
     """How the samples ended, most frequent first."""
-    from proofgrad.rl.evaluation.stored import read_rows
-
     if not stored.rollouts.is_file():
         return []
-    counts = Counter((row["outcome"], row["reason"]) for row in read_rows(stored.rollouts, ("outcome", "reason")))
-    return [{"outcome": outcome, "reason": reason, "count": n} for (outcome, reason), n in counts.most_common()]
+    rows = rows_of(stored.rollouts, ("outcome", "reason"), f"How attempts of '{stored.name}' end is", notices)
+    counts = Counter((row["outcome"], row["reason"]) for row in rows).most_common()
+    reasons = _shortened([str(reason) for (_, reason), _ in counts], notices)
+    return [
+        {"outcome": outcome, "reason": reason, "count": n}
+        for ((outcome, _), n), reason in zip(counts, reasons, strict=True)
+    ]
 
 
 def _sources(found: Sequence[_Found]) -> list[Source]:

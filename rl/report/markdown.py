@@ -1,12 +1,15 @@
-"""The model as Markdown tables, for a pull request."""
+"""The model as Markdown tables, for a pull request.
+
+Names, domains and reasons come from outside: in a table they are inline code, in a sentence `plain`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from proofgrad.rl.export.markdown import code, plain
 from proofgrad.rl.report.headline import percent, points
-from proofgrad.verifiers.rubric.quoting import visible
 
 __all__ = ["to_markdown"]
 
@@ -15,8 +18,8 @@ _REASONS = 8  # the most frequent ones
 
 def to_markdown(model: Mapping[str, Any]) -> str:
     """`collect`'s model in short: the verdict, trust, pass@k, comparisons, revision, chains and reasons."""
-    parts = [f"## {_text(model['headline']['sentence'])}", _text(model["headline"]["detail"])]
-    parts += [f"> **{notice['kind'].capitalize()}:** {_text(notice['text'])}" for notice in model["notices"]]
+    parts = [f"## {plain(model['headline']['sentence'])}", plain(model["headline"]["detail"])]
+    parts += [f"> **{notice['kind'].capitalize()}:** {plain(notice['text'])}" for notice in model["notices"]]
     parts.append(_trust(model["trust"]))
     parts.append(_pass_at(model["evaluations"]))
     parts += [_comparison(comparison) for comparison in model["comparisons"]]
@@ -28,21 +31,11 @@ def to_markdown(model: Mapping[str, Any]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _text(value: object) -> str:
-    """Text that is only text: what Markdown or HTML would take for its own is escaped, a line break is a space.
-
-    What no reader sees is left out, since a terminal may obey it.
-    """
-    escaped = " ".join(visible(str(value)).split()).replace("\\", "\\\\")
-    for sign in "|`*_[]<>#@":
-        escaped = escaped.replace(sign, f"&#{ord(sign)};" if sign in "<>@" else f"\\{sign}")
-    return escaped
-
-
 def _table(title: str, heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    lines = ["| " + " | ".join(_text(head) for head in heads) + " |", "|---" + "|---:" * (len(heads) - 1) + "|"]
-    lines += ["| " + " | ".join(_text(cell) for cell in row) + " |" for row in rows]
-    return f"### {_text(title)}\n\n" + "\n".join(lines)
+    """A table of what is Markdown already."""
+    lines = ["| " + " | ".join(heads) + " |", "|---" + "|---:" * (len(heads) - 1) + "|"]
+    lines += ["| " + " | ".join(map(str, row)) + " |" for row in rows]
+    return f"### {title}\n\n" + "\n".join(lines)
 
 
 def _estimate(value: Mapping[str, float] | None) -> str:
@@ -63,10 +56,11 @@ def _p(value: float | None) -> str:
 
 def _trust(trust: Mapping[str, Any]) -> str:
     rows = [
-        (check["name"], check["word"], f"{check['text']} {check['command'] or ''}".strip()) for check in trust["checks"]
+        (check["name"], plain(check["word"]), plain(f"{check['text']} {check['command'] or ''}"))
+        for check in trust["checks"]
     ]
-    text = _table(f"Trust in {trust['of']}", ("check", "result", "what it says"), rows)
-    return "\n".join([text, "", *(f"- {_text(warning)}" for warning in trust["warnings"])]).rstrip()
+    text = _table(f"Trust in {code(trust['of'])}", ("check", "result", "what it says"), rows)
+    return "\n".join([text, "", *(f"- {plain(warning)}" for warning in trust["warnings"])]).rstrip()
 
 
 def _pass_at(evaluations: Sequence[Mapping[str, Any]]) -> str:
@@ -76,7 +70,9 @@ def _pass_at(evaluations: Sequence[Mapping[str, Any]]) -> str:
         for domain in evaluation["domains"]:
             known = {one["k"]: one["estimate"] for one in domain["pass_at"]}
             cells = [_estimate(known.get(k)) for k in ks]
-            rows.append([domain["domain"], evaluation["name"], domain["problems"], *cells, domain["unknown"]])
+            rows.append(
+                [code(domain["domain"]), code(evaluation["name"]), domain["problems"], *cells, domain["unknown"]]
+            )
     heads = ("domain", "evaluation", "problems", *(f"pass@{k}" for k in ks), "not judged")
     return _table("Held-out, 95% intervals over problems", heads, rows)
 
@@ -84,15 +80,16 @@ def _pass_at(evaluations: Sequence[Mapping[str, Any]]) -> str:
 def _comparison(comparison: Mapping[str, Any]) -> str:
     rows = [
         (
-            row["domain"], row["problems"], _estimate(row["a"]), _estimate(row["b"]), _difference(row["difference"]),
-            _p(row["p_value"]), _p(row["p_adjusted"]), row["conclusion"],
+            code(row["domain"]), row["problems"], _estimate(row["a"]), _estimate(row["b"]),
+            _difference(row["difference"]), _p(row["p_value"]), _p(row["p_adjusted"]), row["conclusion"],
         )
         for row in comparison["domains"]
     ]  # fmt: skip
-    heads = ("domain", "problems", comparison["a"], comparison["b"], "difference", "p", "p adjusted", "conclusion")
-    title = f"{comparison['b']} against {comparison['a']}, pass@{comparison['k']}, tie within "
-    text = _table(f"{title}{100 * comparison['margin']:g} points", heads, rows)
-    return "\n\n".join([text, *(f"> **Warning:** {_text(warning)}" for warning in comparison["warnings"])])
+    a, b = code(comparison["a"]), code(comparison["b"])
+    heads = ("domain", "problems", a, b, "difference", "p", "p adjusted", "conclusion")
+    title = f"{b} against {a}, pass@{comparison['k']}, tie within {100 * comparison['margin']:g} points"
+    text = _table(title, heads, rows)
+    return "\n\n".join([text, *(f"> **Warning:** {plain(warning)}" for warning in comparison["warnings"])])
 
 
 def _further(evaluation: Mapping[str, Any]) -> Iterator[str]:
@@ -106,13 +103,13 @@ def _further(evaluation: Mapping[str, Any]) -> Iterator[str]:
 def _revision(name: str, revision: Sequence[Mapping[str, Any]]) -> str:
     rows = [
         (
-            row["domain"], row["problems"], _estimate(row["first"]), _estimate(row["revising"]),
+            code(row["domain"]), row["problems"], _estimate(row["first"]), _estimate(row["revising"]),
             _estimate(row["best_of_n"]), _difference(row["gain"]), f"{row['tokens']:.0f}", f"{row['n']:.1f}",
         )
         for row in revision
     ]  # fmt: skip
     heads = ("domain", "problems", "first attempt", "revising", "best-of-n", "gain", "tokens", "attempts n")
-    return _table(f"{name}: revising against best-of-n at equal tokens", heads, rows)
+    return _table(f"{code(name)}: revising against best-of-n at equal tokens", heads, rows)
 
 
 def _chain(name: str, chain: Mapping[str, Any]) -> str:
@@ -121,21 +118,27 @@ def _chain(name: str, chain: Mapping[str, Any]) -> str:
         for curve in chain["curves"]
         for point in curve["points"]
     ]
-    return _table(f"{name}: chains of {chain['name']}", ("revisions", "steps", "chains solved", "p^n"), rows)
+    return _table(
+        f"{code(name)}: chains of {code(chain['name'])}", ("revisions", "steps", "chains solved", "p^n"), rows
+    )
 
 
 def _reasons(name: str, reasons: Sequence[Mapping[str, Any]]) -> str:
     total = sum(one["count"] for one in reasons)
-    rows = [(one["reason"], one["outcome"], one["count"], percent(one["count"] / total)) for one in reasons[:_REASONS]]
-    return _table(f"{name}: how attempts end", ("reason", "outcome", "samples", "share"), rows)
+    rows = [
+        (code(one["reason"]), plain(one["outcome"]), one["count"], percent(one["count"] / total))
+        for one in reasons[:_REASONS]
+    ]
+    return _table(f"{code(name)}: how attempts end", ("reason", "outcome", "samples", "share"), rows)
 
 
 def _lineage(run: Mapping[str, Any]) -> str:
     rows = [
         (
-            node["name"], node["parent"] or "–", node["generation"], "yes" if node["promoted"] else "no",
+            code(node["name"]), code(node["parent"]) if node["parent"] else "–",
+            plain(node["generation"]), "yes" if node["promoted"] else "no",
             "–" if node["score"] is None else percent(node["score"]),
         )
         for node in run["lineage"]
     ]  # fmt: skip
-    return _table(f"{run['name']}: lineage", ("policy", "parent", "generation", "promoted", "score"), rows)
+    return _table(f"{code(run['name'])}: lineage", ("policy", "parent", "generation", "promoted", "score"), rows)

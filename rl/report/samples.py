@@ -63,7 +63,8 @@ class Packed:
 def read_samples(sources: Sequence[Source], most: int, notices: Notices, seed: int = 0) -> dict[str, Any]:
     """Up to `most` samples of all the files, drawn at random where there are more: first those of evaluations.
 
-    What lacks a column, or is removed while it is read, is left out and said in `notices`. Returns ``rows``, how many there were and are (``total``, ``shown``), the ``seed``, and a ``note`` that says so.
+    What lacks a column, or is removed while it is read, is left out and said in `notices`. Returns ``rows``, how many
+    there were and are (``total``, ``shown``), the ``seed``, and a ``note`` that says so.
 
     Raises:
         ConfigError: a file cannot be read.
@@ -100,14 +101,22 @@ def _what(source: Source) -> str:
     return f"The samples of '{source.label}' are"
 
 
+def _columns_of(path: Path) -> Sequence[str]:
+    import pyarrow.parquet as pq
+
+    try:
+        return [*_COLUMNS, "advantage"] if "advantage" in pq.read_schema(path).names else _COLUMNS
+    except OSError:  # gone since it was counted, which reading it will say
+        return _COLUMNS
+
+
 def _rows(sources: Sequence[Source], places: Sequence[tuple[int, int]], notices: Notices) -> Iterator[dict[str, Any]]:
     wanted: dict[int, list[int]] = {}
-    for source, number in places:
-        wanted.setdefault(source, []).append(number)
+    for number, index in places:
+        wanted.setdefault(number, []).append(index)
     for number, chosen in wanted.items():
         source = sources[number]
-        columns = [*_COLUMNS, "advantage"] if source.training and _has_advantage(source.path) else _COLUMNS
-        rows = rows_of(source.path, columns, _what(source), notices)
+        rows = rows_of(source.path, _columns_of(source.path), _what(source), notices)
         for index in chosen:
             if index < len(rows):  # a file can have been replaced since it was counted
                 yield plain({"evaluation": source.label, **rows[index]})
@@ -116,7 +125,7 @@ def _rows(sources: Sequence[Source], places: Sequence[tuple[int, int]], notices:
 def pack(rows: Sequence[Mapping[str, Any]], note: str, budget: int = _BUDGET_BYTES) -> Packed:
     """Pack samples into at most `budget` bytes before base64, cutting long texts and then leaving out samples.
 
-    Both are said in the note. A text that was cut says so at its end.
+    Both are said in the note, and so is that reasons and identities of tasks are cut. What was cut says so at its end.
     """
     longest, kept, cut = _LONGEST_TEXT, list(rows), False
     while True:
@@ -134,6 +143,8 @@ def pack(rows: Sequence[Mapping[str, Any]], note: str, budget: int = _BUDGET_BYT
             kept = [kept[i] for i in sorted(random.Random("report/size").sample(range(len(kept)), fits))]
     if cut:
         note += f" Texts longer than {longest:,} characters are cut."
+    if any(len(str(name)) > LONGEST_NAME for row in kept for name in (row["reason"], row["task"])):
+        note += f" Reasons and tasks with names longer than {LONGEST_NAME:,} characters are cut."
     if len(kept) < len(rows):
         note += f" To keep the page small {len(rows) - len(kept):,} of these, drawn at random, are left out."
     encoded = [base64.b64encode(part).decode() for part in (index, *packed)]
@@ -150,11 +161,11 @@ def _index(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     columns: dict[str, list[Any]] = {}
     names: dict[str, list[str]] = {}
     for name in _FILTERS:
-        values = [str(len(row["turns"]) if name == "turns" else row[name]) for row in rows]
+        values = [short(str(len(row["turns"]) if name == "turns" else row[name])) for row in rows]
         known = {value: i for i, value in enumerate(sorted(set(values)))}
         names[name], columns[name] = list(known), [known[value] for value in values]
-    columns["task"] = [row["task"] for row in rows]
-    columns["score"] = [row["score"] for row in rows]
+    columns["task"] = [short(str(row["task"])) for row in rows]
+    columns["score"] = [plain(row["score"]) for row in rows]
     columns["tokens"] = [row["tokens"] for row in rows]
     columns["preview"] = [_preview(row) for row in rows]
     return {"columns": columns, "names": names, "chunk": _CHUNK}
@@ -181,16 +192,22 @@ def _texts(rows: Sequence[Mapping[str, Any]], longest: int) -> tuple[list[Any], 
     for row in rows:
         turns = [
             [
-                cut(turn["completion"]), cut(turn["candidate"]), turn["outcome"], turn["score"], turn["reason"],
-                cut(turn["feedback"]), turn["tokens"], turn["generate_seconds"], turn["verify_seconds"],
+                cut(turn["completion"]), cut(turn["candidate"]), turn["outcome"], plain(turn["score"]),
+                short(str(turn["reason"])), cut(turn["feedback"]), turn["tokens"], plain(turn["generate_seconds"]),
+                plain(turn["verify_seconds"]),
             ]
             for turn in row["turns"]
         ]  # fmt: skip
         extra = {
             "halt": row["halt"],
-            "generate_seconds": round(row["generate_seconds"], 4),
-            "verify_seconds": round(row["verify_seconds"], 4),
+            "generate_seconds": _seconds(row["generate_seconds"]),
+            "verify_seconds": _seconds(row["verify_seconds"]),
         }
-        extra |= {key: row[key] for key in ("difficulty", "advantage") if row.get(key) is not None}
+        extra |= {key: value for key in ("difficulty", "advantage") if (value := plain(row.get(key))) is not None}
         found.append([cut(row["prompt"]), turns, extra])
     return found, was_cut
+
+
+def _seconds(value: float | None) -> float | None:
+    known: float | None = plain(value)
+    return None if known is None else round(known, 4)

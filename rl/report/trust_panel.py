@@ -7,9 +7,16 @@ from typing import Any, TypeAlias
 
 from proofgrad.rl.report.headline import percent
 
-__all__ = ["trust_panel"]
+__all__ = ["trust_panel", "unread_panel"]
 
 _MUCH_UNKNOWN = 0.1
+_UNKNOWN = "Unknown verdicts"
+_PARTS = {
+    "self_test": "Verifiers' self-test",
+    "audit": "Verdicts judged again",
+    "contamination": "Overlap with training",
+    "environment": "Isolation",
+}
 
 _Look: TypeAlias = Callable[[Any], tuple[str, str, str]]
 
@@ -24,23 +31,26 @@ def trust_panel(trust: Mapping[str, Any]) -> dict[str, Any]:
         trust: `proofgrad.rl.checks.trust.Trust` as plain JSON types.
     """
     missing = {one["part"]: one for one in trust["not_measured"]}
-    parts: dict[str, tuple[str, _Look]] = {
-        "self_test": ("Verifiers' self-test", _self_test),
-        "audit": ("Verdicts judged again", _audit),
-        "contamination": ("Overlap with training", _contamination),
-        "environment": ("Isolation", _isolation),
-    }
-    checks = [_check("Unknown verdicts", *_unknown(trust))]
-    for key, (name, look) in parts.items():
+    looks: dict[str, _Look] = {
+        "self_test": _self_test, "audit": _audit, "contamination": _contamination, "environment": _isolation,
+    }  # fmt: skip
+    checks = [_check(_UNKNOWN, *_unknown(trust))]
+    for key, name in _PARTS.items():
         if trust[key] is None:
             command = missing[key]["command"]
             text = missing[key]["text"].removesuffix(f": {command}") + ("" if command is None else ":")
             checks.append(_check(name, "none", "not measured", _sentence(text), command))
         else:
-            checks.append(_check(name, *look(trust[key])))
+            checks.append(_check(name, *looks[key](trust[key])))
     said = {one["text"] for one in missing.values()}
     warnings = [_sentence(warning) for warning in trust["warnings"] if warning not in said]
     return {"of": trust["evaluation"], "checks": checks, "warnings": warnings}
+
+
+def unread_panel(evaluation: str) -> dict[str, Any]:
+    """The same of an evaluation for which none of it can be read."""
+    checks = [_check(name, "none", "not read", "See the notice about it.") for name in (_UNKNOWN, *_PARTS.values())]
+    return {"of": evaluation, "checks": checks, "warnings": []}
 
 
 def _check(name: str, state: str, word: str, text: str, command: str | None = None) -> dict[str, str | None]:
@@ -109,7 +119,16 @@ def _audit(found: list[Mapping[str, Any]]) -> tuple[str, str, str]:
 def _contamination(found: Mapping[str, Any]) -> tuple[str, str, str]:
     duplicates, problems = found["duplicates"], found["problems"]
     text = f"{duplicates:,} of {problems:,} problems are in the training data themselves."
-    return ("bad", f"{duplicates:,} duplicates", text) if duplicates else ("good", "no duplicate", text)
+    if duplicates:
+        return "bad", f"{duplicates:,} duplicates", text
+    if found["excess"]["low"] <= 0:
+        return "good", "no duplicate", text
+    here, there = (100 * found[which]["near"] for which in ("held_out", "baseline"))
+    return (
+        "warn",
+        "close to training",
+        f"{text} {here:.0f}% are close to a training text, of the training texts {there:.0f}% are to another.",
+    )
 
 
 def _isolation(found: Mapping[str, Any]) -> tuple[str, str, str]:

@@ -24,9 +24,10 @@ from proofgrad.envs.base import Task
 from proofgrad.rl import endpoint as endpoints
 from proofgrad.rl.commands.evaluate import evaluate_command
 from proofgrad.rl.config import LoopConfig, ScratchPolicy
-from proofgrad.rl.endpoint import UNKNOWN_TOKEN, EndpointEngine, NoTokenizer, is_endpoint
+from proofgrad.rl.endpoint import UNKNOWN_TOKEN, EndpointDownError, EndpointEngine, NoTokenizer, is_endpoint
 from proofgrad.rl.engine import Sampling
 from proofgrad.rl.evaluate import Evaluation
+from proofgrad.rl.evaluation.directory import EvaluationDirectory
 from proofgrad.rl.evaluation.stored import read_rows
 from proofgrad.rl.loop import Halt
 from proofgrad.rl.rollout import roll_out
@@ -301,6 +302,14 @@ def test_what_is_an_endpoint_is_told_from_a_model():
     assert not is_endpoint("runs/quickstart")
 
 
+def stored_rows(path):
+    """What is stored of each sample; seconds, to fewer digits each time that they are written, are left out."""
+    rows = [row for file in EvaluationDirectory(path).chunks() for row in read_rows(file)]
+    for part in (*rows, *(turn for row in rows for turn in row["turns"])):
+        del part["generate_seconds"], part["verify_seconds"]
+    return rows
+
+
 def proofgrad(*args):
     app = typer.Typer()
     app.command()(evaluate_command)
@@ -316,19 +325,82 @@ def test_the_command_evaluates_an_endpoint_and_goes_on_where_it_stopped(tmp_path
         command = (url, *small, "--api-key-env", "MY_KEY", "--concurrency", 4)
         done = proofgrad(*command)
         assert done.exit_code == 0, done.exception
+        found = tmp_path / "evaluations" / "tiny-synthesis"
+        evaluation = Evaluation.load(found / "evaluation.json")
+        assert (evaluation.engine, len(evaluation.results)) == ("endpoint", 3)
+        assert sum(r.unknown for r in evaluation.results) == 1  # the one that was refused, and no fail
+        rows = stored_rows(found)
+        (refused,) = [place for place, row in enumerate(rows) if row["reason"] == "infra.generation"]
         sampled = len(fake.bodies)
-        assert proofgrad(*command).exit_code == 0
-        assert len(fake.bodies) == sampled
-    found = tmp_path / "evaluations" / "tiny-synthesis"
-    evaluation = Evaluation.load(found / "evaluation.json")
-    assert (evaluation.engine, len(evaluation.results)) == ("endpoint", 3)
-    assert sum(r.unknown for r in evaluation.results) == 1  # the one that was refused, and no fail
+        again = proofgrad(*command)
+        assert again.exit_code == 0, again.exception
+        assert "1 samples whose requests had failed were sampled again" in again.stdout
+        assert fake.bodies[sampled]["seed"] == fake.bodies[0]["seed"]
+        now = stored_rows(found)
+        assert sum(r.unknown for r in Evaluation.load(found / "evaluation.json").results) == 0
+        assert [row for place, row in enumerate(now) if place != refused] == rows[:refused] + rows[refused + 1 :]
+        assert len(fake.bodies) - sampled == now[refused]["turn_count"]
+        done_with = len(fake.bodies)
+        assert "sampled again" not in proofgrad(*command).stdout
+        assert len(fake.bodies) == done_with
     assert all("messages" in body for body in fake.bodies)  # an endpoint's model is taken for one that chats
     first = {body["seed"] for body in fake.bodies if len(body["messages"]) == 1}
     assert len(first) == 3 * 2 + 3 * 2 * 3  # pass@k, and what revising is set against; none of them twice
     stored = b"".join(path.read_bytes() for path in found.rglob("*") if path.is_file())
     assert b"secret" not in stored + done.stdout.encode()
     assert all(row["logprob"] == -1.0 for row in read_rows(found / "rollouts.parquet") if row["tokens"])
+
+
+def test_a_request_that_fails_again_stays_unknown_and_costs_nothing_else(tmp_path):
+    small = ("--tasks", "synthesis", "--limit", 3, "--samples", 2, "--max-tokens", 5, "--chunk", 2)
+    fake = Fake(script=[Response('{"error": {"message": "too rude"}}', status_code=400)])
+    with serving(fake) as url:
+        command = (url, *small, "--output-dir", tmp_path / "e", "--concurrency", 1)
+        assert proofgrad(*command).exit_code == 0
+        before = stored_rows(tmp_path / "e")
+        fake.script = [Response('{"error": {"message": "too rude"}}', status_code=400)]
+        again = proofgrad(*command)
+        assert again.exit_code == 0, again.exception
+        said = " ".join(again.stdout.split())
+        assert "1 samples whose requests had failed were sampled again; 1 have failed again and stay UNKNOWN: " in said
+        assert "too rude" in said
+    names = ("task", "completion", "outcome", "reason")
+    after = stored_rows(tmp_path / "e")
+    assert [[row[name] for name in names] for row in after] == [[row[name] for name in names] for row in before]
+
+
+def test_a_revision_that_was_not_answered_is_asked_for_again_behind_the_attempt_before(tmp_path):
+    small = ("--tasks", "synthesis", "--limit", 2, "--samples", 1, "--max-tokens", 5, "--max-turns", 2)
+    fake = Fake()
+    real, refused = fake.reply, []
+
+    async def reply(body, is_chat):
+        if len(body["messages"]) > 1 and not refused:
+            refused.append(body)
+            return Response('{"error": {"message": "no"}}', status_code=400)
+        return await real(body, is_chat)
+
+    fake.reply = reply
+    with serving(fake) as url:
+        command = (url, *small, "--output-dir", tmp_path / "e", "--concurrency", 1)
+        assert proofgrad(*command).exit_code == 0
+        pace = EvaluationDirectory(tmp_path / "e").pace().tokens
+        sampled = len(fake.bodies)
+        assert proofgrad(*command).exit_code == 0
+    (again,) = fake.bodies[sampled:]
+    assert (again["messages"], again["seed"]) == (refused[0]["messages"], refused[0]["seed"])
+    rows = read_rows(tmp_path / "e" / "revised.parquet")
+    assert [row["turn_count"] for row in rows] == [2, 2]
+    assert "infra.generation" not in {row["reason"] for row in rows}
+    assert EvaluationDirectory(tmp_path / "e").pace().tokens == pace + 2  # only what was written now
+
+
+def test_an_endpoint_that_was_given_up_is_not_asked_again():
+    with serving(Fake()) as url:
+        engine = EndpointEngine(url)
+        engine.close()
+        with pytest.raises(EndpointDownError, match="was given up"):
+            roll_out([task("a")], [1], engine, NoTokenizer(), WantsSecond(), Sampling(1.0, 9))
 
 
 def test_an_endpoint_that_goes_away_leaves_what_is_finished(tmp_path):

@@ -8,6 +8,7 @@ import shutil
 import threading
 import time
 import unicodedata
+from dataclasses import replace
 
 import pytest
 import typer
@@ -203,7 +204,7 @@ def test_a_line_that_a_kill_cut_short_costs_that_line(growing):
     snapshot = RunWatch(run).look()
     assert snapshot.phase is Phase.WARM_START
     assert snapshot.step == 30
-    assert list(snapshot.series["loss"]) == [2.0, 1.5]  # the first line of the second start is lost with the torn one
+    assert list(snapshot.series["loss"]) == [3.0, 2.0, 1.5]  # the second start writes on a line of its own
 
 
 @pytest.mark.parametrize(
@@ -459,3 +460,18 @@ def test_ctrl_c_is_a_clean_end(growing, monkeypatch, is_terminal):
     monkeypatch.setattr("proofgrad.rl.commands.watch.time.sleep", interrupted)
     watch_command(growing[0], interval=2.0, once=False, as_json=False)
     assert file.getvalue().rstrip("\n").endswith("\x1b[?25h") == is_terminal
+
+
+def test_a_directory_whose_name_a_terminal_would_obey_is_named_without_that(small_run):
+    odd = small_run.rename(small_run.with_name(os.fsdecode(b"a\x1b[2J\xff\nb")))
+    watch = RunWatch(odd)
+    snapshot = replace(watch.look(), phase=Phase.GRPO, silent_s=1e6, patience_s=1.0)
+    assert snapshot.seems_stopped
+    printed = shown(snapshot, width=500)
+    shutil.rmtree(odd)
+    with pytest.raises(ConfigError, match="is gone") as error:
+        watch.look()
+    watch.close()
+    assert "--resume" in printed
+    for text in (printed.replace("\n", ""), str(error.value)):
+        assert not [c for c in text if unicodedata.category(c) in ("Cc", "Cf", "Cs")]

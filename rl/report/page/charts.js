@@ -95,10 +95,12 @@ function figure(spec) {
     show(to, true);
   });
   new ResizeObserver(redraw).observe(stage);
-  return el("figure", { class: `chart ${spec.wide ? "wide" : ""}` },
+  const home = el("figure", { class: `chart ${spec.wide ? "wide" : ""}` },
     el("figcaption", {}, el("span", { class: "title" }, spec.title), spec.note ? el("span", { class: "note" }, spec.note) : null),
     spec.names && spec.names.length > 1 ? legend(spec.names, spec.lines, spec.marks) : null,
     stage, said, spec.data);
+  home.redraw = redraw;
+  return home;
 }
 
 // spec: {title, note, x: {label, log, format}, y: {format, low, high, label}, series: [{name, points: [{x, y, low, high, note}]}]}

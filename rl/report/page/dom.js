@@ -1,12 +1,18 @@
 // Elements, and numbers as people read them. Whatever comes from a run enters the page as a text node or an attribute.
 
+// What a reader cannot see, or what changes the order in which others are shown: each becomes its code point.
+const UNSEEN = /(?![\n\t])[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}\u034F\u115F\u1160\u17B4\u17B5\u2800\u3164\uFFA0\uFE00-\uFE0F\u{E0100}-\u{E01EF}]/gu;
+const seen = (text) =>
+  text.replaceAll("\r\n", "\n").replace(UNSEEN, (c) => `\u27E8U+${c.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}\u27E9`);
+
 function put(node, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (value === null || value === undefined || value === false) continue;
     if (typeof value === "function") node.addEventListener(name, value);
     else node.setAttribute(name, value === true ? "" : value);
   }
-  node.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== ""));
+  const shown = children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== "");
+  node.append(...shown.map((child) => (typeof child === "string" ? seen(child) : child)));
   return node;
 }
 
@@ -32,6 +38,7 @@ function number(value) {
 const counted = (n, noun) => `${whole(n)} ${noun}${n === 1 ? "" : "s"}`;
 
 function duration(seconds) {
+  if (seconds > 0 && seconds < 0.1) return number(seconds * 1000) + " ms";
   if (seconds < 1) return number(seconds) + " s";
   if (seconds < 120) return seconds.toFixed(1) + " s";
   if (seconds < 7200) return Math.round(seconds / 60) + " min";

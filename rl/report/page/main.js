@@ -19,6 +19,8 @@ function remembered(name) {
   } catch { return null; }
 }
 
+// An older browser has the light colours alone.
+document.getElementById("theme").hidden = !CSS.supports("color", "light-dark(#fff, #000)");
 let theme = THEMES.includes(remembered()) ? remembered() : "system";
 setTheme(theme);
 document.getElementById("theme").addEventListener("click", () => {
@@ -42,4 +44,17 @@ document.getElementById("main").replaceChildren(...parts);
 const SHORT = { domains: "Domains", comparisons: "Comparisons", curves: "Training", cost: "Cost", chains: "Chains", reasons: "Reasons", lineage: "Lineage", samples: "Samples", configuration: "Settings" };
 document.getElementById("nav").append(...parts.filter((p) => SHORT[p.id]).map((p) => el("a", { href: `#${p.id}` }, SHORT[p.id])));
 document.getElementById("foot").append(`Made ${model.made} by proofgrad ${model.version}. This page holds all of its data and asks nothing of any network.`);
+
+// Paper has no folds to open. What is opened for it is closed again, but the data tables, which it leaves out.
+let unfolded = [];
+window.addEventListener("beforeprint", () => {
+  unfolded = [...document.querySelectorAll("details:not([open], .data)")];
+  for (const fold of unfolded) fold.open = true;
+  for (const chart of document.querySelectorAll("figure.chart")) chart.redraw(); // nothing else draws before it is printed
+});
+window.addEventListener("afterprint", () => {
+  for (const fold of unfolded) fold.open = false;
+  unfolded = [];
+});
+
 document.documentElement.dataset.ready = "true";

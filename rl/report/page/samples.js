@@ -15,6 +15,8 @@ async function unpacked(node) {
   return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).json();
 }
 
+const known = (value, format) => (value === null || value === undefined ? null : format(value));
+
 function sampleBrowser() {
   const home = el("div", { class: "browser" });
   if (typeof DecompressionStream === "undefined") {
@@ -61,11 +63,13 @@ function build(home, status, index) {
   const list = el("div", { class: "list", role: "listbox", tabindex: "0", id: "samples-list", "aria-label": "Samples. Up and down move, Enter opens, Escape comes back." });
   const inner = el("div", { class: "inner", role: "presentation" });
   list.append(inner);
+  const said = el("div", { class: "unseen", "aria-live": "polite" });
   const detail = el("article", { class: "detail", tabindex: "-1", "aria-label": "Sample" },
     el("p", { class: "empty" }, "Choose a sample: click one, or move with the arrow keys and press Enter."));
   home.replaceChildren(
     el("div", { class: "filters", role: "search" }, el("label", { class: "field wide" }, el("span", {}, "Search the texts"), query), selects.map((s) => s.field)),
-    el("div", { class: "found" }, status, clear), el("div", { class: "panes" }, list, detail));
+    el("div", { class: "found" }, status, clear), el("p", { class: "paper" }, "On paper this shows only the first ten samples of the list."),
+    el("div", { class: "panes" }, list, detail), said);
 
   let shown = Array.from({ length: size }, (_, i) => i), at = 0, opened = -1, ticket = 0, first = -1, last = -1;
 
@@ -116,7 +120,7 @@ function build(home, status, index) {
     },
       sign(value("outcome", i)),
       el("span", { class: "what" }, el("code", { class: "preview" }, columns.preview[i] || "(nothing to judge)"),
-        el("span", { class: "meta" }, `${value("domain", i)} \u00B7 ${value("reason", i)}${turns > 1 ? ` \u00B7 ${turns} turns` : ""} \u00B7 ${whole(columns.tokens[i])} tokens`)));
+        el("span", { class: "meta" }, `${value("domain", i)} \u00B7 ${value("reason", i)}${turns > 1 ? ` \u00B7 ${turns} turns` : ""} \u00B7 ${known(columns.tokens[i], whole) ?? "?"} tokens`)));
     node.style.top = `${position * ROW_HEIGHT}px`;
     return node;
   }
@@ -130,7 +134,8 @@ function build(home, status, index) {
     paint(true);
   }
 
-  async function open() {
+  // `by` is the button that was pressed to come here, which keeps the focus: it can be pressed again.
+  async function open(by) {
     if (!shown.length) return;
     const i = (opened = shown[at]);
     paint(true);
@@ -139,7 +144,8 @@ function build(home, status, index) {
     detail.replaceChildren(...sampleView(i, prompt, turns, extra));
     home.classList.add("opened");
     detail.scrollTop = 0;
-    detail.focus({ preventScroll: true });
+    (by ? detail.querySelector(`[data-step="${by}"]`) : detail).focus({ preventScroll: true });
+    said.textContent = by ? `Sample ${whole(at + 1)} of ${whole(shown.length)}` : "";
   }
 
   function close() {
@@ -147,18 +153,18 @@ function build(home, status, index) {
     list.focus();
   }
 
-  function step(by) { move(at + by); open(); }
+  function step(by) { move(at + by); open(by); }
 
   function sampleView(i, prompt, turns, extra) {
     const verifier = value("verifier", i), score = columns.score[i];
-    const facts = [["verdict", value("outcome", i)], ["reason", value("reason", i)], ["score", score === null ? "none: could not be judged" : number(score)],
-      ["tokens", whole(columns.tokens[i])], ["generating", duration(extra.generate_seconds)], ["judging", duration(extra.verify_seconds)],
-      ["split", value("split", i)], ["difficulty", extra.difficulty], ["stopped by", extra.halt], ["advantage", extra.advantage === undefined ? undefined : number(extra.advantage)]];
+    const facts = [["verdict", value("outcome", i)], ["reason", value("reason", i)], ["score", score !== null ? number(score) : value("outcome", i) === "unknown" ? "none: could not be judged" : "none: it was no number"],
+      ["tokens", known(columns.tokens[i], whole)], ["generating", known(extra.generate_seconds, duration)], ["judging", known(extra.verify_seconds, duration)],
+      ["split", value("split", i)], ["difficulty", extra.difficulty], ["stopped by", extra.halt], ["advantage", known(extra.advantage, number)]];
     return [
       el("div", { class: "toolbar" }, el("button", { type: "button", class: "quiet", click: close }, "Back to the list"),
         el("span", { class: "spring" }),
-        el("button", { type: "button", class: "quiet", click: () => step(-1) }, "Previous"),
-        el("button", { type: "button", class: "quiet", click: () => step(1) }, "Next")),
+        el("button", { type: "button", class: "quiet", "data-step": -1, click: () => step(-1) }, "Previous"),
+        el("button", { type: "button", class: "quiet", "data-step": 1, click: () => step(1) }, "Next")),
       el("h3", {}, sign(value("outcome", i)), " ", el("span", { class: "soft" }, value("reason", i))),
       el("p", { class: "soft from" }, `${columns.task[i]} \u00B7 ${value("domain", i)} \u00B7 ${value("evaluation", i)}`),
       el("h4", {}, "Prompt"), el("pre", { class: "text" }, prompt),
@@ -172,13 +178,14 @@ function build(home, status, index) {
     const asWritten = candidate === null || completion.trim() !== candidate.trim();
     return [
       el("h4", {}, of > 1 ? `Turn ${n + 1} of ${of} ` : "Answer ", of > 1 ? sign(outcome) : null,
-        of > 1 ? el("span", { class: "soft" }, ` ${reason} \u00B7 ${whole(tokens)} tokens \u00B7 ${duration(generating + judging)}`) : null),
+        of > 1 ? el("span", { class: "soft" }, [` ${reason}`, known(tokens, (n) => `${whole(n)} tokens`), known(generating === null || judging === null ? null : generating + judging, duration)].filter(Boolean).join(" \u00B7 ")) : null),
       candidate === null ? el("p", { class: "soft" }, "There was nothing to judge in this completion.") : el("pre", { class: "text code" }, el("code", {}, highlighted(candidate, verifier))),
       asWritten ? el("details", { open: candidate === null }, el("summary", {}, "The whole completion"), el("pre", { class: "text" }, completion)) : null,
       feedback ? el("div", { class: "feedback" }, el("span", { class: "soft" }, "Verifier"), el("pre", { class: "text" }, feedback)) : null,
     ].filter(Boolean);
   }
 
+  window.addEventListener("beforeprint", () => { list.scrollTop = 0; paint(true); });
   list.addEventListener("scroll", () => paint(false), { passive: true });
   list.addEventListener("keydown", (event) => {
     const page = Math.max(1, Math.floor(list.clientHeight / ROW_HEIGHT) - 1);

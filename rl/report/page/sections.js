@@ -129,7 +129,7 @@ function cost(model) {
   return section("cost", "What more sampling buys", "Success against what is spent on a problem: n samples chosen by likelihood, by majority, by the verifier, or n turns of revision.",
     having.map((e, i) => el("details", { class: "fold", open: i === having.length - 1 }, el("summary", {}, e.name),
       el("div", { class: "grid two" }, [...new Set(e.test_time.map((c) => c.domain))].flatMap((d) => [
-        chart(e, d, "tokens", "tokens a problem", number), chart(e, d, "seconds", "seconds a problem", number)])),
+        chart(e, d, "tokens", "tokens a problem", number), chart(e, d, "seconds", "time a problem", duration)])),
       e.revision ? table("Revising against best-of-n at equal tokens, 95% intervals over problems", ["domain", "problems", "first attempt", "revising", "best-of-n", "gain in points", "tokens", "attempts n"],
         e.revision.map((r) => [r.domain, whole(r.problems), estimate(r.first), estimate(r.revising), estimate(r.best_of_n), signed(r.gain), number(r.tokens), number(r.n)])) : null)));
 }

@@ -380,3 +380,19 @@ def test_verdicts_of_one_chunk_are_waited_for_while_the_next_is_sampled(run, tmp
     result = evaluate_model(options, tmp_path / "e")
     assert len(result.results) == 6
     assert sampled.is_set()
+
+
+def test_beside_vllm_the_policy_is_not_loaded_a_second_time(run, monkeypatch):
+    started = {}
+    settings = resolve(EvaluationOptions(str(run / "policy"), tasks=("synthesis",)), "vllm")
+    monkeypatch.setattr(evaluation_run, "load_policy", lambda config: pytest.fail("loaded the weights"))
+    monkeypatch.setattr(evaluation_run, "start_vllm", lambda path, **options: started.update(options, path=path))
+    monkeypatch.setattr(evaluation_run, "VLLMEngine", lambda llm, tokenizer: ("engine", tokenizer))
+    with evaluation_run.open_sampler(settings) as sampler:
+        assert sampler.context == started["max_model_len"] == SHAPE.context
+        assert started["path"] == str(run / "policy")
+        assert sampler.tokenizer("fun")["input_ids"]
+        assert sampler.engine == ("engine", sampler.tokenizer)
+    missing = settings.model_copy(update={"model": str(run)})
+    with pytest.raises(ConfigError, match="there is no model in"), evaluation_run.open_sampler(missing):
+        pass

@@ -2,6 +2,7 @@
 
 import json
 from concurrent.futures import Future
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -15,8 +16,9 @@ from proofgrad.rl.commands.score import score_command
 from proofgrad.rl.config import LoopConfig
 from proofgrad.rl.engine import Completion
 from proofgrad.rl.evaluate import Evaluation
+from proofgrad.rl.evaluation import directory as evaluation_directory
 from proofgrad.rl.evaluation import scoring
-from proofgrad.rl.evaluation.directory import EvaluationDirectory, Item, Pace, Sampled, read_chunk
+from proofgrad.rl.evaluation.directory import ChunkPace, EvaluationDirectory, Item, Sampled, read_chunk
 from proofgrad.rl.evaluation.scoring import every_turn, judge_stored, unknown_turns
 from proofgrad.rl.evaluation.stored import evaluations_in, read_rows
 from proofgrad.rl.loop import Halt, Turn
@@ -80,8 +82,10 @@ def stored(tmp_path):
     (directory.path / "settings.json").write_text("{}", encoding="utf-8")
     (directory.path / "evaluation.json").write_text('"the old result"', encoding="utf-8")
     (directory.path / "rollouts.parquet").write_text("old rows", encoding="utf-8")
-    directory.write_chunk(0, [sampled("a", ("a1", PASS)), sampled("b", ("b1", UNKNOWN), halt=Halt.UNKNOWN)], Pace(4, 1))
-    directory.write_chunk(1, [sampled("c", ("c1", FAIL), ("c2", FAIL)), sampled("d", ("d1", FAIL))], Pace(6, 2, 0.5))
+    first = [sampled("a", ("a1", PASS)), sampled("b", ("b1", UNKNOWN), halt=Halt.UNKNOWN)]
+    directory.write_chunk(0, first, ChunkPace(4, 1))
+    second = [sampled("c", ("c1", FAIL), ("c2", FAIL)), sampled("d", ("d1", FAIL))]
+    directory.write_chunk(1, second, ChunkPace(6, 2, 0.5))
     directory.keep_verifiers = lambda versions: None
     directory.settings = lambda: SimpleNamespace(loop=LoopConfig(max_turns=3))
     return directory
@@ -108,7 +112,7 @@ def test_every_completion_is_judged_again_and_what_changed_is_told(stored):
     assert (scored.judged, scored.changes) == (5, {("pass", "fail"): 1, ("unknown", "pass"): 1})
     assert outcomes(stored) == {"a": "fail", "b": "pass", "c": "fail", "d": "fail"}
     assert [one.rollout.turns[0].candidate for one in read_chunk(stored.chunk(0))] == ["A1", "B1"]
-    assert stored.pace() == Pace(10, 3, 0.5)
+    assert stored.pace() == ChunkPace(10, 3, 0.5)
     assert not (stored.path / "scoring").exists()
 
 
@@ -128,6 +132,16 @@ def test_the_old_result_is_kept_with_its_rows(stored):
     }
 
 
+def test_the_examination_of_the_old_verifiers_is_kept_with_the_old_result(stored):
+    for name in ("self_test", "environment"):
+        (stored.path / f"{name}.json").write_text(f"old {name}", encoding="utf-8")
+    kept = judge_stored(stored, Says({}), {}, every_turn, "all").kept
+    stamp = kept.stem.removeprefix("evaluation-")
+    for name in ("self_test", "environment"):
+        (stored.path / f"{name}.json").write_text("new", encoding="utf-8")  # as examining the new ones does
+        assert (stored.path / f"{name}-{stamp}.json").read_text(encoding="utf-8") == f"old {name}"
+
+
 def test_only_what_is_unknown_is_judged_where_that_is_asked_for(stored):
     judge = Says({"b1": FAIL})
     scored = judge_stored(stored, judge, {}, unknown_turns, "unknown")
@@ -145,7 +159,7 @@ def test_a_trajectory_ends_at_its_first_pass_and_goes_no_further_than_it_went(st
 
 
 def test_a_pass_that_falls_ends_its_trajectory_as_failed_and_is_counted(stored):
-    stored.write_chunk(2, [sampled("e", ("e1", FAIL), ("e2", PASS), halt=Halt.VERIFIED)], Pace())
+    stored.write_chunk(2, [sampled("e", ("e1", FAIL), ("e2", PASS), halt=Halt.VERIFIED)], ChunkPace())
     scored = judge_stored(stored, Says({"a1": PASS, "b1": PASS}), {}, every_turn, "all")
     assert scored.stopped_early == 1
     (e,) = (one.rollout for one in read_chunk(stored.chunk(2)))
@@ -163,7 +177,7 @@ def test_with_one_turn_no_trajectory_stopped_early(stored):
 
 def test_a_request_that_failed_has_nothing_to_judge(stored):
     gone = sampled("f", ("", Verdict.unknown("infra.generation", feedback="status 500")), halt=Halt.UNKNOWN)
-    stored.write_chunk(2, [gone], Pace())
+    stored.write_chunk(2, [gone], ChunkPace())
     judge_stored(stored, judge := Says({}), {}, every_turn, "all")
     assert "" not in judge.asked
     assert outcomes(stored)["f"] == "unknown"
@@ -177,7 +191,7 @@ def test_a_failure_half_way_loses_nothing_and_the_same_command_goes_on(stored, f
         judge_stored(stored, first, {}, every_turn, "all")
     assert outcomes(stored) == before
     assert (stored.path / "evaluation.json").read_text(encoding="utf-8") == '"the old result"'
-    with pytest.raises(ConfigError, match=r"was cut short .* with what all, and unknown is asked for now"):
+    with pytest.raises(ConfigError, match=r"was cut short .* with what all, and unknown .* are all in their place"):
         judge_stored(stored, Says({}), {}, unknown_turns, "unknown")
     second = Says({})
     scored = judge_stored(stored, second, {}, every_turn, "all")
@@ -185,6 +199,45 @@ def test_a_failure_half_way_loses_nothing_and_the_same_command_goes_on(stored, f
     assert finished + second.asked == ["a1", "b1", "c1", "c2", "d1"]
     assert scored.changes == {("pass", "fail"): 1, ("unknown", "fail"): 1}
     assert scored.kept.read_text(encoding="utf-8") == '"the old result"'
+
+
+def cut_at_its_end(stored, monkeypatch, what="all", versions=()):
+    """Scoring that is killed when the first of its two chunks is in its place."""
+    real = scoring.os.replace
+
+    def replace(source, target):
+        if str(source).endswith("00001.parquet"):
+            raise KeyboardInterrupt
+        real(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(scoring, "os", SimpleNamespace(replace=replace))
+        with pytest.raises(KeyboardInterrupt):
+            judge_stored(stored, Says({"a1": PASS, "d1": PASS}), dict(versions), every_turn, what)
+
+
+def test_scoring_whose_chunks_move_is_ended_before_another_is_begun(stored, monkeypatch):
+    cut_at_its_end(stored, monkeypatch)
+    judge = Says({})
+    judge_stored(stored, judge, {}, unknown_turns, "unknown")
+    assert judge.asked == []  # the other had judged the only one that was unknown
+    assert outcomes(stored) == {"a": "pass", "b": "fail", "c": "fail", "d": "pass"}
+    (kept,) = stored.path.glob("evaluation-*.json")
+    assert kept.read_text(encoding="utf-8") == '"the old result"'
+    assert not (stored.path / "scoring").exists()
+
+
+def test_verdicts_of_two_versions_are_not_mixed_where_one_scoring_ends_another(stored, monkeypatch):
+    recorded = []
+    stored.keep_verifiers = recorded.append
+    cut_at_its_end(stored, monkeypatch, versions={"lean": "1"})
+    with pytest.raises(ConfigError, match=r"of other versions of the verifiers.*judges them all again"):
+        judge_stored(stored, Says({}), {"lean": "2"}, unknown_turns, "unknown")
+    assert recorded == [{"lean": "1"}]  # whose verdicts are there now, all of them
+    assert outcomes(stored)["d"] == "pass"
+    judge_stored(stored, judge := Says({}), {"lean": "2"}, every_turn, "all")
+    assert judge.asked == ["a1", "b1", "c1", "c2", "d1"]
+    assert recorded[-1] == {"lean": "2"}
 
 
 @pytest.mark.parametrize("moves", range(4))
@@ -212,6 +265,21 @@ def test_a_kill_while_the_new_verdicts_move_into_place_loses_nothing(stored, mon
     assert outcomes(stored) == {"a": "fail", "b": "fail", "c": "fail", "d": "pass"}
     (kept,) = stored.path.glob("evaluation-*.json")
     assert kept.read_text(encoding="utf-8") == '"the old result"'
+
+
+def test_what_stopped_early_does_not_weigh_against_revising():
+    def of(sample, one, part="samples"):
+        return replace(one, item=replace(one.item, part=part, sample=sample))
+
+    whole = [sampled("a", ("x", FAIL), ("y", PASS), halt=Halt.VERIFIED), sampled("a", ("x", FAIL), halt=Halt.REPEATED)]
+    cut = [sampled("a", ("x", FAIL)), sampled("b", ("x", FAIL))]
+    trajectories = [of(0, whole[0]), of(1, cut[0]), of(2, whole[1]), of(0, cut[1])]
+    others = [of(n, sampled("a", (f"o{n}", FAIL)), "best-of-n") for n in range(9)]
+    others += [of(n, sampled("b", (f"o{n}", FAIL)), "best-of-n") for n in range(3)]
+    kept, against = evaluation_directory._comparable(trajectories, others, 2)
+    assert [(one.item.task.id, one.item.sample) for one in kept] == [("a", 0), ("a", 2)]
+    assert [one.rollout.turns[0].completion.text for one in against] == ["o0", "o1", "o2", "o6", "o7", "o8"]
+    assert evaluation_directory._comparable(trajectories, others, 1) == (trajectories, others)
 
 
 def test_nothing_stored_is_one_line(tmp_path):

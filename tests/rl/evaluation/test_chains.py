@@ -3,7 +3,6 @@
 import io
 import math
 import random
-import shutil
 import threading
 from concurrent.futures import CancelledError, Future
 
@@ -14,9 +13,10 @@ from hypothesis import strategies as st
 
 from proofgrad.envs.base import HELD_OUT, Message, Task
 from proofgrad.envs.chains import Chain, draw_chains
-from proofgrad.rl.commands.chains import chain_tables, evaluate_chains
-from proofgrad.rl.config import Config, LoopConfig
+from proofgrad.rl.commands.chains import chain_tables
+from proofgrad.rl.config import LoopConfig
 from proofgrad.rl.engine import Completion, Sampling, TransformersEngine
+from proofgrad.rl.evaluation.chain_directory import ChainDirectory
 from proofgrad.rl.evaluation.chain_results import (
     ChainEvaluation,
     horizon,
@@ -26,9 +26,7 @@ from proofgrad.rl.evaluation.chain_results import (
 )
 from proofgrad.rl.evaluation.chains import ChainSource, ChainWalk, follow_chains, isolate_steps
 from proofgrad.rl.loop import Halt, Turn
-from proofgrad.rl.policy import save_policy
 from proofgrad.rl.rollout import Judge, Rollout
-from proofgrad.rl.run_directory import RunDirectory
 from proofgrad.verifiers.base import Outcome, Verdict
 from proofgrad.verifiers.errors import ConfigError
 
@@ -344,6 +342,9 @@ def test_nothing_judged_is_an_error_and_not_a_score():
     walk = ChainWalk(chain, [a_rollout(chain.steps[0], UNKNOWN)])
     with pytest.raises(ConfigError, match="none of 1 chains"):
         measure_chains([walk], [walk.steps], revisions=0, max_tokens=40, envs=["test"])
+    judged = ChainWalk(chain, [a_rollout(chain.steps[0], PASS)])
+    with pytest.raises(ConfigError, match="none of 1 steps alone could be judged"):
+        measure_chains([judged], [walk.steps], revisions=0, max_tokens=40, envs=["test"])
 
 
 @given(st.floats(0.05, 0.99), st.floats(0.1, 0.9))
@@ -416,14 +417,18 @@ def test_tables_say_what_was_measured_what_was_expected_and_what_is_out_of_reach
     assert "no end" in text
 
 
+def test_what_is_stored_of_other_tasks_is_not_gone_on_with(tmp_path):
+    directory, chain = ChainDirectory(tmp_path), chain_of("a", 2)
+    (tmp_path / "chains").mkdir()
+    steps = [a_rollout(task, PASS) for task in chain.steps]
+    directory.keep(0, "chain", [steps], 1.0)
+    assert directory.kept(0, "chain", [chain]) == [steps]
+    for others in ([chain_of("b", 2)], [chain_of("a", 1)], []):
+        with pytest.raises(ConfigError, match="was asked other tasks than those of now"):
+            directory.kept(0, "chain", others)
+
+
 # The real thing.
-
-
-@pytest.fixture(scope="module")
-def saved_policy(tiny_policy, tmp_path_factory):
-    directory = tmp_path_factory.mktemp("policy")
-    save_policy(tiny_policy, directory)
-    return directory
 
 
 def test_a_real_policy_walks_real_chains_to_real_verdicts(tiny_policy, both_envs, real_pool):
@@ -500,43 +505,3 @@ def test_an_environment_may_let_a_step_call_what_was_verified_before_it(real_poo
     (none,) = follow_chains(chains, Written(), Letters(), judge, *settings, context="none")
     assert [rollout.verdict.outcome for rollout in carried.steps] == [Outcome.PASS, Outcome.PASS]
     assert [rollout.verdict.outcome for rollout in none.steps] == [Outcome.PASS, Outcome.FAIL]
-
-
-def test_the_command_measures_writes_and_reads_back(saved_policy, tmp_path):
-    asked = {
-        "envs": ["propositional", "synthesis"], "length": 2, "chains": 4, "revisions": 1, "context": "carried",
-        "apart": True, "temperature": 1.0, "max_tokens": 8, "engine": "transformers", "output_dir": tmp_path / "out",
-    }  # fmt: skip
-    evaluation = evaluate_chains(str(saved_policy), **asked)
-    assert [result.name for result in evaluation.results] == ["theorems", "programs"]
-    assert load_chains(tmp_path / "out") == evaluation
-    assert evaluation.verifiers.keys() == {"lean", "program"}
-
-
-@pytest.mark.parametrize(
-    ("changed", "said"),
-    [({"engine": "magic"}, "magic"), ({"context": "all"}, "'all'"), ({"envs": []}, "--env NAME"),
-     ({"envs": ["open_end"]}, "open_end")],
-)  # fmt: skip
-def test_wrong_usage_is_answered_before_anything_is_loaded(saved_policy, changed, said):
-    asked = {
-        "envs": ["propositional"], "length": 2, "chains": 4, "revisions": 0, "context": "carried", "apart": False,
-        "temperature": 1.0, "max_tokens": 8, "engine": "transformers", "output_dir": None,
-    }  # fmt: skip
-    with pytest.raises(ConfigError, match=said):
-        evaluate_chains(str(saved_policy), **(asked | changed))
-
-
-def test_a_run_is_sampled_with_the_weights_as_they_were_trained(saved_policy, tmp_path, monkeypatch):
-    config = {"name": "x", "runs_dir": tmp_path, "envs": [{"name": "synthesis"}],
-              "policy": {"scratch": {}, "dtype": "bfloat16"}}  # fmt: skip
-    run = RunDirectory.create(Config.model_validate(config)).path
-    shutil.copytree(saved_policy, run / "policy")
-    loaded = []
-    monkeypatch.setattr("proofgrad.rl.policy.load_policy", lambda policy: loaded.append(policy.dtype) or 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        evaluate_chains(
-            str(run), envs=[], length=2, chains=2, revisions=0, context="none", apart=False, temperature=1.0,
-            max_tokens=4, engine="transformers", output_dir=None,
-        )  # fmt: skip
-    assert loaded == ["bfloat16"]

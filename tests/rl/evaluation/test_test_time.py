@@ -2,9 +2,11 @@
 
 import itertools
 import json
+import math
 import random
 import statistics
 import time
+from fractions import Fraction
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 
 from proofgrad.rl.evaluate import Evaluation, TaskResult
 from proofgrad.rl.evaluation.stored import evaluations_in
-from proofgrad.rl.evaluation.test_time import Point, sample_curves, turn_curves
+from proofgrad.rl.evaluation.test_time import Point, _chances_to_win, sample_curves, turn_curves
 from proofgrad.rl.evaluation.test_time import test_time_curves as curves_of
 from proofgrad.rl.run_directory import write_rows
 from proofgrad.rl.stats import pass_at_k, rate_interval
@@ -134,6 +136,28 @@ def test_likeliest_goes_by_the_mean_over_tokens_not_by_the_sum():
     assert curve_of(rows, "likeliest").points[-1].success.mean == 1
 
 
+def test_chances_of_many_samples_overflow_nothing_and_are_those_of_big_numbers():
+    """Of 1,300 samples two candidates and some abstentions: the winner's chance by exact counting."""
+    a, b, abstaining, n = 700, 500, 100, 512
+    found = _chances_to_win((b, a), abstaining, n)
+    won = 0
+    for mine in range(n + 1):
+        for other in range(min(mine, n - mine) + 1):
+            draws = math.comb(a, mine) * math.comb(b, other) * math.comb(abstaining, n - mine - other)
+            won += draws * (2 if other < mine else 1 if mine else 0)
+    assert found[a] == pytest.approx(float(Fraction(won, 2 * math.comb(a + b + abstaining, n))), rel=1e-12)
+    assert found[a] + found[b] == pytest.approx(1, abs=1e-12)
+
+
+def test_an_evaluation_of_a_thousand_samples_has_all_its_curves():
+    rng = random.Random(7)
+    rows = [row for task in "ab" for row in drawn(rng, task, 1300)]
+    for strategy in ("likeliest", "majority", "verifier-selected"):
+        points = curve_of(rows, strategy).points
+        assert [point.n for point in points] == [*(2**i for i in range(11)), 1300]
+        assert all(0 <= point.success.mean <= 1 for point in points)
+
+
 def test_mathematical_answers_vote_by_their_final_answer():
     answers = [r"so \boxed{4}", r"it is \boxed{ 4. }", "3", "5"]
     rows = [sample(t, "pass" if "4" in a else "fail", a, verifier="maths") for t in "ab" for a in answers]
@@ -212,6 +236,14 @@ def test_trajectories_with_a_turn_that_could_not_be_judged_are_left_out():
     assert turn_curves([]) == []
 
 
+def test_trajectories_that_judging_again_cut_short_are_left_out():
+    whole = [revised("a", "fail", "pass") | {"halt": "verified"}, revised("b", "fail", "fail") | {"halt": "turns"}]
+    stuck = revised("a", "fail") | {"halt": "repeated"}  # could have had another turn, and is no worse known for that
+    cut = [revised(task, "fail") | {"halt": "turns"} for task in "ab"]
+    assert turn_curves([*whole, stuck, *cut]) == turn_curves([*whole, stuck])
+    assert turn_curves([*whole, stuck]) != turn_curves(whole)
+
+
 def results():
     return [TaskResult(task, "d", None, 1, 2, 0) for task in "ab"]
 
@@ -229,7 +261,7 @@ def test_a_stored_evaluation_has_revision_where_it_has_trajectories(directory):
     assert {curve.strategy for curve in curves_of(stored)} == {"likeliest", "majority", "verifier-selected"}
     rows = [revised("a", "pass"), revised("b", "fail", "pass")]
     write_rows(directory / "revised.parquet", [
-        row | {"turns": json.dumps(row["turns"]), "generate_seconds": 1.0} for row in rows
+        row | {"turns": json.dumps(row["turns"]), "generate_seconds": 1.0, "halt": "turns"} for row in rows
     ])  # fmt: skip
     curves = curves_of(stored)
     assert curves[-1].strategy == "revision"
@@ -243,7 +275,7 @@ def test_seconds_are_the_machines_however_many_samples_were_under_way(directory)
     assert first == pytest.approx({"likeliest": 0.25, "majority": 0.25, "verifier-selected": 0.75})
     rows = [revised("a", "fail", "pass"), revised("b", "fail", "pass")]
     write_rows(directory / "revised.parquet", [
-        row | {"turns": json.dumps(row["turns"]), "generate_seconds": 4.0} for row in rows
+        row | {"turns": json.dumps(row["turns"]), "generate_seconds": 4.0, "halt": "turns"} for row in rows
     ])  # fmt: skip
     assert curves_of(stored)[-1].points[-1].seconds == pytest.approx(2 * (1 / 8 + 0.5))
 

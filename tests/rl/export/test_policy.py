@@ -50,8 +50,7 @@ def test_an_export_holds_the_policy_the_records_and_the_card_and_nothing_else(re
     policy = names(recorded_run / "policy")
     assert names(tmp_path / "deep" / "out") == policy | {"README.md", "config.yaml", "manifest.json"}
     assert {"model.safetensors", "config.json", "generation_config.json", "tokenizer.json"} <= policy
-    for name in ("config.yaml", "manifest.json"):
-        assert (tmp_path / "deep" / "out" / name).read_bytes() == (recorded_run / name).read_bytes()
+    assert (tmp_path / "deep" / "out" / "config.yaml").read_bytes() == (recorded_run / "config.yaml").read_bytes()
     assert names(tmp_path / "deep") == {"out"}
 
 
@@ -142,6 +141,41 @@ def test_no_force_replaces_the_run_a_file_a_repository_or_the_ground_under_ones_
     monkeypatch.setenv("HOME", str(tmp_path / "homes" / "me"))
     refused(small_run, tmp_path / "homes", "holds your home directory", force=True)
     refused(small_run, tmp_path / "homes" / "me", "holds your home directory", force=True)
+
+
+@pytest.mark.parametrize(
+    "card", [None, "# A model", "---\ntags: [x]\n---\n", "---\ntags: proofgrad\n---\n", "---\n[\n---\n"]
+)
+def test_no_force_replaces_a_directory_that_no_export_wrote(recorded_run, tmp_path, card):
+    target = tmp_path / "out"
+    target.mkdir()
+    (target / "thesis.txt").write_text("x", "utf-8")
+    (target / "config.json").write_text("{}", "utf-8")
+    if card is not None:
+        (target / "README.md").write_text(card, "utf-8")
+    refused(recorded_run, target, "is no earlier export", force=True)
+    assert (target / "thesis.txt").is_file()
+
+
+def test_lines_that_are_no_steps_and_files_that_vanish_are_skipped(small_run, tmp_path, monkeypatch):
+    from proofgrad.rl.export import policy
+
+    expected = export_run(small_run, tmp_path / "first")
+    odd = [1, None, [], {"step": 9}, {"phase": "grpo"}, {"phase": "grpo", "step": "9"}]
+    odd.append({"phase": "grpo", "step": 6, "step_time": float("nan")})
+    with (small_run / "metrics.jsonl").open("a", encoding="utf-8") as file:
+        file.writelines(json.dumps(line) + "\n" for line in odd)
+    facts = export_run(small_run, tmp_path / "second")
+    assert (facts.updates, facts.step_seconds) == (expected.updates, expected.step_seconds)
+    real = policy.read_rows
+
+    def racing(path, columns):
+        (small_run / "rollouts" / "step-000002.parquet").unlink(missing_ok=True)
+        return real(path, columns)
+
+    monkeypatch.setattr(policy, "read_rows", racing)
+    left = export_run(small_run, tmp_path / "third")
+    assert 0 < sum(one.completions for one in left.asked) < sum(one.completions for one in expected.asked)
 
 
 def test_a_link_is_followed_and_stays_a_link(recorded_run, tmp_path):

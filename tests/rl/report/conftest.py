@@ -150,3 +150,29 @@ def browser():
         started = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         yield started
         started.close()
+
+
+@pytest.fixture
+def open_file(browser):
+    """Opens the page, with everything that went wrong or left it in `page.troubles`."""
+    opened = []
+
+    def open_it(path, script=None, **options):
+        page = browser.new_page(**options)
+        page.troubles = []
+        page.on("console", lambda message: page.troubles.append(message.text))
+        page.on("pageerror", lambda error: page.troubles.append(str(error)))
+        page.on("dialog", lambda dialog: page.troubles.append(dialog.message))
+        page.on(
+            "request", lambda request: request.url.startswith(("file:", "data:")) or page.troubles.append(request.url)
+        )
+        if script:
+            page.add_init_script(script)
+        page.goto(path.as_uri())
+        page.wait_for_selector("html[data-ready]")
+        opened.append(page)
+        return page
+
+    yield open_it
+    for page in opened:
+        page.close()

@@ -1,6 +1,7 @@
 """``proofgrad report`` as a person gives it."""
 
 import json
+import os
 
 import pytest
 import typer
@@ -55,12 +56,41 @@ def test_no_sample_is_taken_along_where_none_is_wanted(evaluation, tmp_path):
     assert "80 samples, not shown." in (tmp_path / "small.html").read_text(encoding="utf-8")
 
 
+def test_an_output_that_cannot_be_put_in_its_place_leaves_nothing_behind(evaluation, tmp_path, monkeypatch):
+    from proofgrad.rl import run_directory
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(run_directory.os, "replace", full)
+    done = report(evaluation, "--output", tmp_path / "report.html")
+    assert "No space left on device" in str(done.exception)
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.undo()
+    (tmp_path / "folder").mkdir()
+    assert "is a directory" in str(report(evaluation, "--output", tmp_path / "folder").exception)
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+@pytest.mark.parametrize("name", [b"a\x1b[2Jb", b"a\xff\xfeb"], ids=["escape", "no UTF-8"])
+def test_a_name_that_a_terminal_would_obey_is_printed_without_that(module_maker, name):
+    made = module_maker.evaluation("plain", RATES, problems=5)  # no table is written under a name that is no UTF-8
+    directory = made.rename(made.with_name(os.fsdecode(name)))
+    done = report(directory)
+    assert done.exit_code == 0, done.exception
+    assert (directory / "report.html").is_file()
+    assert "\x1b" not in done.output
+    assert not any("\ud800" <= c <= "\udfff" for c in done.output)
+    assert "written to" in done.output
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["nowhere"], "there is no run and no evaluation in 'nowhere'"),
         (["RUN", "--json", "--markdown"], "give one of them"),
         (["RUN", "--output", "nowhere/report.html"], "cannot write 'nowhere/report.html'"),
+        (["RUN", "--output", "RUN"], "it is a directory"),
     ],
 )
 def test_a_mistake_is_one_line(evaluation, arguments, message):

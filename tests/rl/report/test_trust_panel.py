@@ -32,6 +32,11 @@ def test_unknown_verdicts_are_never_good(unknown, state):
     assert check("Unknown verdicts", unknown=unknown)["state"] == state
 
 
+def test_nothing_that_was_sampled_is_not_good():
+    found = check("Unknown verdicts", samples=0)
+    assert (found["state"], found["word"]) == ("none", "no samples")
+
+
 def checks(gold=0, cheat=0, corrupted=0):
     wrong = {"gold": gold, "cheat": cheat, "corrupted": corrupted}
     found = [
@@ -80,9 +85,19 @@ def test_a_verdict_that_did_not_stand_is_seen(leaks, refusals, state):
     assert f"{leaks} of 90 accepted answers refused" in found["text"]
 
 
-@pytest.mark.parametrize(("duplicates", "state"), [(0, "good"), (2, "bad")])
-def test_problems_out_of_the_training_data_are_counted(duplicates, state):
-    assert check("Overlap with training", contamination={"duplicates": duplicates, "problems": 50})["state"] == state
+@pytest.mark.parametrize(
+    ("duplicates", "excess", "state", "says"),
+    [
+        (0, -0.1, "good", "0 of 50 problems"),
+        (0, 0.02, "warn", "67% are close to a training text, of the training texts 57% are to another"),
+        (3, 0.02, "bad", "3 of 50 problems"),
+    ],
+)
+def test_problems_in_the_training_data_or_close_to_it_are_told(duplicates, excess, state, says):
+    found = {"duplicates": duplicates, "problems": 50, "held_out": {"near": 0.67}, "baseline": {"near": 0.57}}
+    shown = check("Overlap with training", contamination={**found, "excess": {"low": excess}})
+    assert shown["state"] == state
+    assert says in shown["text"]
 
 
 @pytest.mark.parametrize(("layer", "state"), [("active", "good"), ("missing: no namespaces", "bad")])
