@@ -54,7 +54,12 @@ def metrics(run: Path) -> list[dict]:
 
 def completions(run: Path, name: str) -> list[tuple]:
     rows = pq.read_table(run / "rollouts" / f"{name}.parquet").to_pylist()
-    return [(row["task"], row["turns"], row["outcome"], row.get("advantage")) for row in rows]
+    return [(row["task"], untimed(row["turns"]), row["outcome"], row.get("advantage")) for row in rows]
+
+
+def untimed(turns: str) -> list[dict]:
+    """The turns without the seconds that they took."""
+    return [{k: v for k, v in turn.items() if not k.endswith("_seconds")} for turn in json.loads(turns)]
 
 
 @pytest.fixture(scope="module")
