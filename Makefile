@@ -13,7 +13,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check
 .PHONY: demo setup test test-all check lint types format clean
 
 demo: setup
-	@echo "› training on configs/quickstart.yaml: about twelve minutes on two CPU cores"
+	@echo "› training on configs/quickstart.yaml: six to twelve minutes on two CPU cores"
 	$(BIN)/proofgrad train configs/quickstart.yaml
 
 setup: $(READY)

@@ -1,7 +1,7 @@
 """What a GRPO step costs when verification is slow, and when it is instant: ours and plain TRL, step by step in turn.
 
     python benchmarks/overlap.py [--engine vllm|transformers] [--rounds 16] [--prompts 8] [--group 8] [--workers 8]
-                                 [--latency exponential|lognormal]
+                                 [--latency exponential|lognormal] [--hidden 128] [--layers 3] [--max-tokens 96]
 
 On a machine whose cores others use too, set OMP_NUM_THREADS=1 and VLLM_CPU_OMP_THREADS_BIND=nobind: threads that wait
 for one another at every layer measure the others' work.
@@ -16,8 +16,8 @@ The ways take turns, so that whatever else the machine does falls on all of them
 prompts and the same latencies. The verifier sleeps: latencies are drawn anew for every round (exponential, or
 log-normal with sigma 1), seeded by the round, and every completion is judged (equal ones too: nothing is answered from
 the store). Lengths are the policy's own at temperature 1 (a small policy warm-started on demonstrations, whose
-learning rate is then so small that it stays as it is), so completions finish at different times: with vLLM one by one,
-with transformers a batch at a time.
+learning rate is then so small that it stays as it is), so completions finish at different times, and each is
+handed over as it ends. `--untrained` takes a policy that has learned nothing and writes on to the limit.
 
 First a verifier that answers at once is measured, which gives the cost of our machinery and the time of generation;
 then one whose mean latency is such that the threads together need as long for a batch as generation does.

@@ -232,7 +232,7 @@ def quiet_libraries() -> None:
     """Keep the terminal for progress: the libraries' notes go to the log level the user sets, warnings of ours stay."""
     os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    for name in ("transformers", "trl", "accelerate", "datasets", "vllm", "torch", "httpx"):
+    for name in ("transformers", "trl", "accelerate", "datasets", "huggingface_hub", "vllm", "torch", "httpx"):
         logging.getLogger(name).setLevel(logging.ERROR)
     if importlib.util.find_spec("datasets") is not None:
         from datasets.utils.logging import disable_progress_bar
