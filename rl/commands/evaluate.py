@@ -22,9 +22,27 @@ if TYPE_CHECKING:
     from proofgrad.rl.rollout import Judge
     from proofgrad.verifiers.base import Verifier
 
-__all__ = ["SELF_TEST_SIZE", "evaluate_command", "evaluate_model", "going_on", "judging", "report", "tasks_of"]
+__all__ = [
+    "SELF_TEST_SIZE",
+    "SelfTestOption",
+    "StyleOption",
+    "evaluate_command",
+    "evaluate_model",
+    "going_on",
+    "judging",
+    "report",
+    "tasks_of",
+]
 
 SELF_TEST_SIZE = 20
+
+SelfTestOption = Annotated[
+    int,
+    typer.Option(
+        min=0, help="Right answers of each environment to test the verifiers with, beside damaged ones and cheats."
+    ),
+]
+StyleOption = Annotated[str, typer.Option(help="Prompts: plain, chat, or auto for what the model is made for.")]
 
 
 def evaluate_command(
@@ -77,7 +95,7 @@ def evaluate_command(
         int | None, typer.Option(min=1, help="Longest completion of a turn; by default the suite's, or the run's.")
     ] = None,
     engine: Annotated[str, typer.Option(help="auto, vllm or transformers; an endpoint needs none.")] = "auto",
-    style: Annotated[str, typer.Option(help="Prompts: plain, chat, or auto for what the model is made for.")] = "auto",
+    style: StyleOption = "auto",
     output_dir: Annotated[
         Path | None,
         typer.Option(
@@ -91,12 +109,7 @@ def evaluate_command(
     verify: Annotated[
         bool, typer.Option("--verify/--no-verify", help="Judge completions, or leave that to proofgrad score.")
     ] = True,
-    self_test: Annotated[
-        int,
-        typer.Option(
-            min=0, help="Right answers of each environment to test the verifiers with, beside damaged ones and cheats."
-        ),
-    ] = SELF_TEST_SIZE,
+    self_test: SelfTestOption = SELF_TEST_SIZE,
     chunk: Annotated[
         int | None,
         typer.Option(

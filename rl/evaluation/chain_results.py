@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from proofgrad.rl.evaluation.chains import ChainWalk
+from proofgrad.rl.plain import plain
 from proofgrad.rl.rollout import Rollout
 from proofgrad.rl.run_directory import write_rows, write_text
 from proofgrad.rl.stats import Estimate, rate_interval
@@ -158,18 +159,8 @@ class ChainEvaluation:
 
     def to_json(self) -> dict[str, Json]:
         """Plain JSON; `load_chains` reads it back."""
-        plain: dict[str, Json] = _plain(self)
-        return plain
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, tuple) and hasattr(value, "_asdict"):
-        return value._asdict()
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if hasattr(value, "__dataclass_fields__"):
-        return {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__}
-    return dict(value) if isinstance(value, Mapping) else value
+        told: dict[str, Json] = plain(self)
+        return told
 
 
 def write_chains(

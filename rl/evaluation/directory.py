@@ -28,7 +28,7 @@ from proofgrad.rl.engine import Completion
 from proofgrad.rl.evaluate import Evaluation, sample_plan, summarise
 from proofgrad.rl.evaluation.settings import EvaluationSettings, difference
 from proofgrad.rl.evaluation.stored import read_rows
-from proofgrad.rl.loop import Halt, Turn
+from proofgrad.rl.loop import GENERATION_FAILED, Halt, Turn
 from proofgrad.rl.revision import ATTEMPTS_PER_TURN, Revision, compare_revision
 from proofgrad.rl.rollout import Rollout, sample_seed
 from proofgrad.rl.run_directory import write_rows, write_text
@@ -293,7 +293,7 @@ def _turn(row: Mapping[str, Any], ids: Sequence[Any], is_cut: bool) -> Turn:
     verdict = Verdict(
         Outcome(row["outcome"]), row["score"], row["reason"], row["feedback"], seconds=row["verify_seconds"]
     )
-    failure = row["feedback"] if row["reason"] == "infra.generation" else ""
+    failure = row["feedback"] if row["reason"] == GENERATION_FAILED else ""
     completion = Completion(token_ids, logprobs, row["completion"], is_cut, failure)
     return Turn(
         completion, row["candidate"], verdict, tuple(follow_up_ids), row["generate_seconds"], row.get("is_fresh", False)

@@ -23,7 +23,7 @@ from proofgrad.rl.evaluate import chunked
 from proofgrad.rl.evaluation.directory import SAMPLES, ChunkPace, EvaluationDirectory, Item, Sampled, read_chunk
 from proofgrad.rl.evaluation.settings import EvaluationSettings
 from proofgrad.rl.evaluation.stored import read_rows
-from proofgrad.rl.loop import Attempt, Halt, Judging, Loop
+from proofgrad.rl.loop import GENERATION_FAILED, Attempt, Halt, Judging, Loop
 from proofgrad.rl.policy import context_length, find_policy, load_policy, prompt_ids
 from proofgrad.rl.rollout import Rollout, env_name
 from proofgrad.verifiers.base import Verdict
@@ -38,8 +38,6 @@ __all__ = [
     "sample_chunks",
     "sample_failed",
 ]
-
-_REQUEST_FAILED = "infra.generation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +203,7 @@ def failed_samples(directory: EvaluationDirectory) -> dict[int, list[int]]:
     """The places in each finished chunk, by its number, of samples whose last request failed."""
     found = {
         int(file.stem): [
-            place for place, row in enumerate(read_rows(file, ("reason",))) if row["reason"] == _REQUEST_FAILED
+            place for place, row in enumerate(read_rows(file, ("reason",))) if row["reason"] == GENERATION_FAILED
         ]
         for file in directory.chunks()
     }
@@ -252,7 +250,7 @@ def sample_failed(
                 rollout = Rollout(attempt.task, attempt.prompt_ids, tuple(attempt.turns), attempt.halt)
                 chunks[number][place] = replace(chunks[number][place], rollout=rollout)
             verdict = chunks[number][place].rollout.verdict
-            if verdict.reason == _REQUEST_FAILED:
+            if verdict.reason == GENERATION_FAILED:
                 still, why = still + 1, why or verdict.feedback
         took = ChunkPace(sum(attempt.tokens_spent for attempt in attempts) - kept, time.monotonic() - begun)
         for number in dict.fromkeys(number for number, _ in part):

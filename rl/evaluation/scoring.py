@@ -19,7 +19,7 @@ from pathlib import Path
 
 from proofgrad.rl.console import Tracker, track
 from proofgrad.rl.evaluation.directory import SAMPLES, EvaluationDirectory, Sampled, read_chunk, write_chunk_rows
-from proofgrad.rl.loop import Halt, Judging, Turn
+from proofgrad.rl.loop import GENERATION_FAILED, Halt, Judging, Turn
 from proofgrad.rl.rollout import Rollout
 from proofgrad.rl.run_directory import write_text
 from proofgrad.verifiers.base import Outcome, Verdict
@@ -30,7 +30,7 @@ __all__ = ["Choice", "Scored", "every_turn", "is_cut_short", "judge_stored", "un
 Choice = Callable[[Turn], bool]
 """Whether an attempt is to be judged again."""
 
-_NOTHING_SAID = ("infra.generation", "env.prompt_too_long")  # there is no completion to judge
+_NOTHING_SAID = (GENERATION_FAILED, "env.prompt_too_long")  # there is no completion to judge
 _VERDICT_HALTS = (Halt.VERIFIED, Halt.UNKNOWN)  # a verdict ended the trajectory, and no budget
 _EXAMINATION = ("self_test.json", "environment.json")  # of the verifiers that the old verdicts are of
 _RESULTS = ("evaluation.json", "rollouts.parquet", "revised.parquet", "best-of-n.parquet", "revision.json")

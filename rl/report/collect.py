@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from proofgrad.rl.evaluation.stored import StoredEvaluation, evaluations_in
+from proofgrad.rl.plain import plain
 from proofgrad.rl.report.curves import curves_of
 from proofgrad.rl.report.headline import headline
-from proofgrad.rl.report.plain import LONGEST_NAME, plain, read_json, short
+from proofgrad.rl.report.names import LONGEST_NAME, read_json, short
 from proofgrad.rl.report.samples import Source, read_samples
 from proofgrad.rl.report.tables import Notices, rows_of
 from proofgrad.rl.report.trust_panel import trust_panel, unread_panel

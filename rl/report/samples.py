@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from proofgrad.rl.report.plain import LONGEST_NAME, plain, short
+from proofgrad.rl.plain import plain
+from proofgrad.rl.report.names import LONGEST_NAME, short
 from proofgrad.rl.report.tables import Notices, rows_of, usable_rows
 
 __all__ = ["Packed", "Source", "pack", "read_samples"]

@@ -1,9 +1,10 @@
 """The policy loops on its own outputs: turns, budgets, halting, and what of a trajectory is the policy's own."""
 
 import json
+import sys
 import threading
 from collections import defaultdict
-from concurrent.futures import Future
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -17,6 +18,9 @@ from proofgrad.rl.policy import prompt_ids
 from proofgrad.rl.rollout import Judge, Pace, Rollout, reward, roll_out
 from proofgrad.verifiers.base import Outcome, Verdict
 
+sys.path.insert(0, str(Path(__file__).parent / "doubles"))
+from scripted import Letters, ScriptedJudge
+
 RIGHT = Verdict.passed("test.ok")
 
 
@@ -26,30 +30,6 @@ def wrong(words="it is wrong", score=0.0):
 
 def task_of(name, prompt="Q:"):
     return Task(name, prompt, {}, "scripted", "test", None, "train", "scripted@0")
-
-
-class ScriptedJudge:
-    """Gives each task's attempts their verdicts in order; `holding` keeps those of some tasks back."""
-
-    def __init__(self, verdicts, holding=()):
-        self.verdicts = {name: iter(script) for name, script in verdicts.items()}
-        self.held = {name: [] for name in holding}
-
-    def submit(self, task, completion):
-        future = Future()
-        verdict = next(self.verdicts[task.id])
-        if task.id in self.held:
-            self.held[task.id].append((future, verdict))
-        else:
-            future.set_result(verdict)
-        return completion, future
-
-    def release(self, name):
-        for future, verdict in self.held.pop(name):
-            future.set_result(verdict)
-
-    def feedback(self, task, verdict):
-        return f"No: {verdict.feedback}"
 
 
 class ScriptedEngine:
@@ -69,16 +49,6 @@ class ScriptedEngine:
                 text = self.texts or f"answer {request.id} {self.counts[request.id]}"
                 ids = [ord(letter) for letter in text][: request.max_tokens]
                 source.put(request.id, Completion(ids, [-1.0] * len(ids), text, truncated=False))
-
-
-class Letters:
-    """A tokenizer of one token a letter."""
-
-    def __call__(self, text, add_special_tokens=False):
-        return {"input_ids": [ord(letter) for letter in text]}
-
-    def decode(self, ids, **_):
-        return "".join(map(chr, ids))
 
 
 def run(verdicts, engine=None, max_tokens=40, context=None, **settings):

@@ -3,8 +3,10 @@
 import io
 import math
 import random
+import sys
 import threading
 from concurrent.futures import CancelledError, Future
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
@@ -30,6 +32,9 @@ from proofgrad.rl.rollout import Judge, Rollout
 from proofgrad.verifiers.base import Outcome, Verdict
 from proofgrad.verifiers.errors import ConfigError
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "doubles"))
+from scripted import Letters, ScriptedJudge
+
 PASS, FAIL, UNKNOWN = Verdict.passed("t.ok"), Verdict.failed("t.no", feedback="wrong"), Verdict.unknown("infra.gone")
 
 
@@ -39,30 +44,6 @@ def task_of(name, prompt=None, domain="test"):
 
 def chain_of(name, length, **options):
     return Chain.of([task_of(f"{name}{step}", **options) for step in range(1, length + 1)], "test@0")
-
-
-class ScriptedJudge:
-    """Gives each task its verdicts in order; keeps what it was asked, and back what `holding` names."""
-
-    def __init__(self, verdicts, holding=()):
-        self.verdicts = {name: iter(script) for name, script in verdicts.items()}
-        self.asked, self.held = [], {name: [] for name in holding}
-
-    def submit(self, task, completion):
-        self.asked.append((task, completion))
-        future, verdict = Future(), next(self.verdicts[task.id])
-        if task.id in self.held:
-            self.held[task.id].append((future, verdict))
-        else:
-            future.set_result(verdict)
-        return completion, future
-
-    def release(self, name):
-        for future, verdict in self.held.pop(name):
-            future.set_result(verdict)
-
-    def feedback(self, task, verdict):
-        return f"No: {verdict.feedback}"
 
 
 class ScriptedEngine:
@@ -81,19 +62,6 @@ class ScriptedEngine:
                 text = f"answer {self.written}"
                 ids = [ord(letter) for letter in text][: request.max_tokens]
                 source.put(request.id, Completion(ids, [-1.0] * len(ids), text, truncated=len(ids) < len(text)))
-
-
-class Letters:
-    """A tokenizer of one token a letter."""
-
-    def __call__(self, text, add_special_tokens=False):
-        return {"input_ids": [ord(letter) for letter in text]}
-
-    def decode(self, ids, **_):
-        return "".join(map(chr, ids))
-
-    def apply_chat_template(self, messages, tokenize=False, add_generation_prompt=False):
-        return "".join(f"<{m['role']}>{m['content']}\n" for m in messages) + "<assistant>" * add_generation_prompt
 
 
 def follow(chains, judge, engine=None, revisions=0, **options):

@@ -17,10 +17,10 @@ from proofgrad.rl.evaluation.chain_results import (
     LengthPoint,
     Reach,
 )
+from proofgrad.rl.plain import plain
 from proofgrad.rl.report import collect, to_html, to_markdown
 from proofgrad.rl.report.curves import curves_of
 from proofgrad.rl.report.headline import headline
-from proofgrad.rl.report.plain import plain
 from proofgrad.rl.revision import Revision
 from proofgrad.rl.run_directory import write_rows
 from proofgrad.rl.stats import Estimate

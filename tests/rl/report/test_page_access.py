@@ -5,8 +5,8 @@ import time
 
 import pytest
 
+from proofgrad.rl.plain import plain
 from proofgrad.rl.report import collect, html, to_html
-from proofgrad.rl.report.plain import plain
 
 WEAK, STRONG = {"theorems": 0.2, "programs": 0.3}, {"theorems": 0.6, "programs": 0.5}
 
